@@ -113,9 +113,13 @@ class Frontier:
         self._size = size
         self._hashes = [Hash(h) for h in hashes]
         if not 0 <= size <= MAX_SIZE or len(self._hashes) != size.bit_count():
-            raise IntegrityError("malformed_frontier", f"{len(self._hashes)} hashes can't be the frontier of size {size}")
+            raise IntegrityError(
+                "malformed_frontier", f"{len(self._hashes)} hashes can't be the frontier of size {size}"
+            )
         if any(len(h) != HASH_BYTES for h in self._hashes):
-            raise IntegrityError("malformed_frontier", f"a hash in the frontier of size {size} has not {HASH_BYTES} bytes")
+            raise IntegrityError(
+                "malformed_frontier", f"a hash in the frontier of size {size} has not {HASH_BYTES} bytes"
+            )
 
     @property
     def size(self) -> Size:
@@ -202,7 +206,8 @@ def root_from_inclusion(index: Index, size: Size, leaf: bytes, path: Sequence[by
     """
     if not 0 <= index < size <= MAX_SIZE:
         raise IntegrityError("malformed_proof", f"index {index} is not in a tree of size {size}")
-    inner = (index ^ (size - 1)).bit_length()  # levels below the point where the paths to this and to the last leaf part
+    # Levels below the point where the paths to this leaf and to the last one part.
+    inner = (index ^ (size - 1)).bit_length()
     border = (index >> inner).bit_count()  # above it every sibling is on the left
     _check_hashes([leaf, *path], 1 + inner + border)
     node = Hash(leaf)
@@ -272,7 +277,7 @@ def verify_consistency(old: Size, size: Size, path: Sequence[bytes], old_root: b
         RootMismatchError: `fork`, where the sizes are equal and the roots are not; else `bad_proof`.
         IntegrityError: `malformed_proof`.
     """
-    if not 0 <= old or not 0 <= size <= MAX_SIZE:
+    if old < 0 or not 0 <= size <= MAX_SIZE:
         raise IntegrityError("malformed_proof", f"there is no tree of size {old if old < 0 else size}")
     if old > size:
         raise RollbackError(expected=old, found=size)

@@ -86,7 +86,9 @@ class Verifier:
         if not is_key_name(name):
             raise IntegrityError("malformed_vkey", f"not the name of a key: {name!r}")
         if len(public_key) != _PUBLIC_KEY_BYTES:
-            raise IntegrityError("malformed_vkey", f"the key {name} has {len(public_key)} bytes instead of {_PUBLIC_KEY_BYTES}")
+            raise IntegrityError(
+                "malformed_vkey", f"the key {name} has {len(public_key)} bytes instead of {_PUBLIC_KEY_BYTES}"
+            )
         self.name = name
         self.public_key = public_key
         self.key_id = key_id(name, public_key)
@@ -104,12 +106,18 @@ class Verifier:
         id_hex, _, encoded = rest.partition("+")
         key = decode_base64(encoded)
         if not _KEY_ID.fullmatch(id_hex) or not key:
-            raise IntegrityError("malformed_vkey", f"not a verifier key: {vkey!r}", "it looks like name+0a1b2c3d+AbC...=")
+            raise IntegrityError(
+                "malformed_vkey", f"not a verifier key: {vkey!r}", "it looks like name+0a1b2c3d+AbC...="
+            )
         if key[0] != ED25519:
-            raise IntegrityError("unsupported_key", f"the key {name!r} has the type {key[0]:#04x}; only Ed25519 (0x01) is known")
+            raise IntegrityError(
+                "unsupported_key", f"the key {name!r} has the type {key[0]:#04x}; only Ed25519 (0x01) is known"
+            )
         verifier = cls(name, key[1:])
         if verifier.key_id.hex() != id_hex:
-            raise IntegrityError("malformed_vkey", f"the key id of {vkey!r} should be {verifier.key_id.hex()}", "copy the key again")
+            raise IntegrityError(
+                "malformed_vkey", f"the key id of {vkey!r} should be {verifier.key_id.hex()}", "copy the key again"
+            )
         return verifier
 
     @property
@@ -235,12 +243,18 @@ def open_note(data: bytes, verifiers: Iterable[Verifier]) -> Note:
         for verifier in known:
             if verifier.is_by(line):
                 if not verifier.verifies(note.text, line):
-                    raise IntegrityError("bad_signature", f"the signature of {line.name} is not valid", "the text or the signature was changed")
+                    raise IntegrityError(
+                        "bad_signature",
+                        f"the signature of {line.name} is not valid",
+                        "the text or the signature was changed",
+                    )
                 signed = True
     if not signed:
         found = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in note.signatures)
         expected = ", ".join(f"{verifier.name}+{verifier.key_id.hex()}" for verifier in known)
-        raise IntegrityError("wrong_key", f"the note is signed by {found}, not by {expected}", "is this the right verifier key?")
+        raise IntegrityError(
+            "wrong_key", f"the note is signed by {found}, not by {expected}", "is this the right verifier key?"
+        )
     return note
 
 

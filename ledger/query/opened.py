@@ -1,0 +1,192 @@
+"""A ledger opened for reading: what it says of itself, the prefix of its log that a reader sees, and who its people are."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import msgspec
+from msgspec import Struct
+
+from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
+from ledger.query import views
+from ledger.query.segments import ShardPrefix, read_prefix
+from ledger.storage import layout
+from ledger.storage.blobs import BlobStore
+from ledger.storage.keys import PeopleReader
+from ledger.storage.local import LocalStore
+from ledger.storage.store import Store, open_store
+
+__all__ = ["FORMAT", "About", "OpenLedger", "open_ledger", "read_about"]
+
+FORMAT: Final = 1
+"""The format version that this program reads and writes."""
+
+_SEPARATOR: Final = "\x1f"
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What `ledger.json` says."""
+
+    format: int
+    name: str
+    topic: str
+    shards: int
+    vkey: str
+
+
+class OpenLedger:
+    """A ledger as one question sees it: segments are listed once, so everything asked through it sees the same prefix.
+
+    Open with `open_ledger`. Not for use from several threads at once.
+    """
+
+    def __init__(self, location: str, about: About, store: Store, root: Path, people: PeopleReader | None) -> None:
+        self.location = location
+        self.about = about
+        self.store = store
+        self.root = root
+        """Where the segments lie as files: the ledger's own directory, or a copy of the log where it is an object store."""
+        self.people = people
+        self._resources = ExitStack()
+
+    @cached_property
+    def shards(self) -> tuple[ShardPrefix, ...]:
+        """What a reader sees of each shard."""
+        return tuple(read_prefix(self.root, shard) for shard in range(self.about.shards))
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The database of the views. Its columns `author` hold what `author` below turns into a name."""
+        # A Python function in the database would name people too, but costs 0.1 s and every row.
+        person = f"account || '{_SEPARATOR}' || pseudonym || '{_SEPARATOR}' || sealed" if self.people else "pseudonym"
+        return self._keep(views.connect(self.shards, blob=self._blob_reader(), person=person))
+
+    def connect_named(self) -> duckdb.DuckDBPyConnection:
+        """Another database of the same views, whose columns `author` hold names: for questions in SQL."""
+        person = self._person_name if self.people else "pseudonym"
+        return self._keep(views.connect(self.shards, blob=self._blob_reader(), person=person))
+
+    def author(self, value: str | None) -> str | None:
+        """The name of a person (e-mail address, else id) from a column `author` of `connection`, else their pseudonym."""
+        if value is None or _SEPARATOR not in value:
+            return value
+        account, pseudonym, sealed = value.split(_SEPARATOR)
+        return self._person_name(account, pseudonym, sealed) or pseudonym
+
+    def close(self) -> None:
+        """Close the databases and remove the copy of the log, if one was made."""
+        self._resources.close()
+
+    def _person_name(self, account: str, pseudonym: str, sealed: str) -> str | None:
+        try:
+            identity = self.people.identity(account, pseudonym, sealed) if self.people else None
+        except IntegrityError:
+            return None  # `ledger verify` is who complains about it; a question still has the pseudonym to show
+        if identity is None:
+            return None
+        actor = msgspec.json.decode(identity)
+        email, actor_id = actor.get("email"), actor.get("id")
+        return email if isinstance(email, str) and email else str(actor_id)
+
+    def _blob_reader(self) -> views.BlobText | None:
+        """None where the ledger has no blobs, which spares the database a Python function."""
+        if next(iter(self.store.list(layout.BLOBS)), None) is None:
+            return None
+        blobs = BlobStore(self.store)
+        return lambda digest: blobs.get(digest).decode()
+
+    def _keep(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        self._resources.callback(views.close_quietly, connection)
+        return connection
+
+
+@contextmanager
+def open_ledger(location: str, *, keys: str | None = None) -> Iterator[OpenLedger]:
+    """Open a ledger for reading.
+
+    Args:
+        location: its directory or object store URL.
+        keys: location of its key store; default `keys/` in the ledger's directory. Without one, people stay pseudonyms.
+
+    Raises:
+        NotFoundError: `ledger_missing`.
+        UsageError: `not_a_directory`, `newer_format`.
+        IntegrityError: `malformed_ledger_file`.
+        StoreError: `store_unreadable` and what the store raises.
+    """
+    store, about = read_about(location)
+    with ExitStack() as stack:
+        root = store.root if isinstance(store, LocalStore) else _copy_log(store, stack)
+        opened = OpenLedger(location, about, store, root, _people(store, keys))
+        stack.callback(opened.close)
+        yield opened
+
+
+def read_about(location: str) -> tuple[Store, About]:
+    """The store of a ledger and what `ledger.json` says; raises as `open_ledger` does."""
+    store = open_store(location)
+    if isinstance(store, LocalStore) and store.root.exists() and not store.root.is_dir():
+        raise UsageError(
+            "not_a_directory", f"{location} is a file, not a ledger's directory", "give the directory that holds ledger.json"
+        )
+    try:
+        data = store.get(layout.LEDGER_FILE)
+    except NotFoundError as error:
+        raise NotFoundError(
+            "ledger_missing",
+            f"there is no ledger at {location}",
+            f"make one with `ledger init --ledger {location}`, or give another directory",
+        ) from error
+    return store, _parse_about(location, data)
+
+
+class _Format(Struct, frozen=True):
+    format: int
+
+
+def _parse_about(location: str, data: bytes) -> About:
+    try:
+        version = msgspec.json.decode(data, type=_Format).format
+        if version > FORMAT:
+            raise UsageError(
+                "newer_format",
+                f"the ledger at {location} has format {version}; this program reads format {FORMAT}",
+                f"use a release of this program that knows format {version}",
+            )
+        about = msgspec.json.decode(data, type=About)
+    except msgspec.MsgspecError as error:
+        raise IntegrityError(
+            "malformed_ledger_file", f"{layout.LEDGER_FILE} at {location} is not as it was written: {error}"
+        ) from error
+    if not 1 <= about.shards <= layout.MAX_SHARDS:
+        raise IntegrityError("malformed_ledger_file", f"{layout.LEDGER_FILE} at {location} says {about.shards} shards")
+    return about
+
+
+def _people(store: Store, keys: str | None) -> PeopleReader | None:
+    if keys is not None:
+        return PeopleReader(open_store(keys))
+    if isinstance(store, LocalStore) and (store.root / layout.KEYS).is_dir():
+        return PeopleReader(LocalStore(store.root / layout.KEYS))
+    return None
+
+
+def _copy_log(store: Store, stack: ExitStack) -> Path:
+    """Copy the segments of an object store to a temporary directory: DuckDB reads files without any extension."""
+    root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-log-")))
+    for name in store.list(layout.LOG):
+        if layout.parse_segment(name) is None:
+            continue
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.write_bytes(store.get(name))
+        except OSError as error:
+            raise StoreError("no_space_for_copy", f"cannot copy the log to {root}: {error.strerror}") from error
+        except NotFoundError:
+            continue  # compacted since it was listed; what replaced it is listed by the next question
+    return root

@@ -1,0 +1,148 @@
+"""DuckDB views over the segments of a ledger: an in-memory database that holds no data of its own.
+
+The views are defined and documented in `views.sql`; this module puts under them what depends on the ledger at hand: its
+segments, its blob store and the names of its people.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Final
+
+import duckdb
+
+from ledger.errors import IntegrityError, StoreError
+from ledger.query.columns import DATA, ENTRY, TRIGGERS, json_shape, sql_type
+from ledger.query.segments import ShardPrefix
+
+__all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "store_errors"]
+
+BlobText = Callable[[str], str]
+"""SHA-256 (hex) of a blob -> its text; raises LedgerError where the blob is not there."""
+
+PersonName = Callable[[str, str, str], str | None]
+"""(account, pseudonym, sealed identity) -> e-mail address or id, or None where the key store does not know the person."""
+
+SETTINGS: Final = {
+    "threads": 2,
+    "memory_limit": "1GB",
+    "temp_directory": "",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
+"""Of every connection. No temporary directory: a question that needs more memory than the limit fails, and leaves nothing."""
+
+
+def connect(
+    shards: Iterable[ShardPrefix],
+    *,
+    blob: BlobText | None = None,
+    person: PersonName | str = "pseudonym",
+) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database with all the views; the caller closes it.
+
+    Args:
+        shards: what a reader sees of each shard (`ledger.query.segments.read_prefix`).
+        blob: answers for what oversized entries moved to the blob store; None where the store has no blobs.
+        person: what the columns `author` hold: a function that names people (where it returns None, the pseudonym is shown),
+            or an expression of SQL over account, pseudonym and sealed.
+    """
+    connection = duckdb.connect(":memory:", config=dict(SETTINGS))
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        _create_macros(connection, blob, person)
+        connection.execute(_segment_lines([segment.path for shard in shards for segment in shard.segments]))
+        connection.execute(_script("views.sql"))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tell the database what the views and columns mean (0.1 s, so only where somebody may ask)."""
+    connection.execute(_script("comments.sql"))
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn what DuckDB says about unreadable segments into this product's errors."""
+    try:
+        yield
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise IntegrityError(
+            "segment_unreadable",
+            f"a segment cannot be read as entries: {_first_line(error)}",
+            "run `ledger verify` to see which part of the log differs",
+        ) from error
+    except duckdb.IOException as error:
+        raise StoreError(
+            "store_unreadable", f"cannot read the log: {_first_line(error)}", "check that the ledger's files are readable"
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise StoreError(
+            "out_of_memory",
+            "the question needs more memory than it may use",
+            "narrow it down with --account, a script or a time",
+        ) from error
+
+
+def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:
+    """Close a connection; one that was interrupted may have nothing left to close."""
+    try:
+        connection.close()
+    except duckdb.Error:
+        return
+
+
+def _create_macros(
+    connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str
+) -> None:
+    # Registering a Python function costs 0.1 s (it loads numpy), so only where there is something to answer.
+    blob_text = "NULL::VARCHAR"
+    if blob is not None:
+        connection.create_function("_read_blob", functools.cache(blob), ["VARCHAR"], "VARCHAR")  # type: ignore[list-item]
+        blob_text = "_read_blob(digest)"
+    if isinstance(person, str):
+        name = person
+    else:
+        connection.create_function("_read_person", functools.cache(person), ["VARCHAR"] * 3, "VARCHAR")  # type: ignore[list-item]
+        name = "coalesce(_read_person(account, pseudonym, sealed), pseudonym)"
+    for definition in (
+        f"blob_text(digest) AS {blob_text}",
+        f"blob_data(digest) AS json_transform(blob_text(digest), '{json.dumps(json_shape(DATA))}')",
+        f"blob_triggers(digest) AS json_transform(blob_text(digest), '{json.dumps(json_shape(TRIGGERS))}')",
+        "blob_changes(digest) AS blob_text(digest)::JSON::VARCHAR[][]",
+        f"person(account, pseudonym, sealed) AS {name}",
+        "_members(object) AS CASE WHEN object IS NOT NULL THEN object::MAP(VARCHAR, JSON) END",
+    ):
+        connection.execute(f"CREATE MACRO {definition}")
+
+
+def _segment_lines(paths: Sequence[str]) -> str:
+    """The view under all others: the lines of the segments, with the segment's path as `file`."""
+    if not paths:
+        columns = ", ".join(f'NULL::{sql_type(shape)} AS "{name}"' for name, shape in {**ENTRY, "file": "VARCHAR"}.items())
+        return f"CREATE VIEW _segment_lines AS SELECT {columns} WHERE false"
+    files = ", ".join(_literal(path) for path in paths)
+    columns = ", ".join(f"\"{name}\": {_literal(sql_type(shape))}" for name, shape in ENTRY.items())
+    return (
+        f"CREATE VIEW _segment_lines AS FROM read_ndjson([{files}], columns = {{{columns}}}, "  # noqa: S608 quoted above
+        "compression = 'zstd', filename = 'file')"
+    )
+
+
+def _script(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,318 @@
+-- Views over the log. One row per thing; times are TIMESTAMP WITH TIME ZONE and shown in UTC. comments.sql says what the columns mean.
+-- Below this file lie (views.py): _segment_lines, the entries as they stand in the segments; the macros
+-- blob_data, blob_changes, blob_triggers and blob_text, which answer for what an oversized entry moved to the blob store;
+-- and the macro person(account, pseudonym, sealed), the name of a person where the key store knows it, else the pseudonym.
+-- Names that begin with an underscore are not part of the interface.
+
+-- ---------------------------------------------------------------------------------------------------------------- entries
+
+CREATE VIEW _log AS
+SELECT
+    file[-32:-29]::INTEGER AS shard,
+    lines.* EXCLUDE (file, changes, changes_sha256, triggers, triggers_sha256),
+    CASE WHEN event.data_sha256 IS NULL THEN event.data ELSE blob_data(event.data_sha256) END AS data,
+    CASE WHEN changes_sha256 IS NULL THEN changes ELSE blob_changes(changes_sha256) END AS changes,
+    CASE WHEN triggers_sha256 IS NULL THEN triggers ELSE blob_triggers(triggers_sha256) END AS triggers
+FROM _segment_lines AS lines;
+
+CREATE VIEW entries AS
+SELECT
+    shard,
+    "index",
+    account,
+    account_index,
+    account_prev,
+    CASE WHEN outcome <> 'noted' THEN event.subject END AS script,
+    outcome,
+    recorded_at,
+    effective_at,
+    skew,
+    data.actor.pseudonym AS actor,
+    person(account, data.actor.pseudonym, data.actor.sealed) AS author,
+    data.actor.type AS actor_type,
+    data.interface AS interface,
+    data.message AS message,
+    data.tag AS tag,
+    event,
+    reason,
+    first_index,
+    changes,
+    version,
+    deployment,
+    triggers,
+    others,
+    origin
+FROM _log;
+
+CREATE VIEW rejected AS
+SELECT
+    shard,
+    "index",
+    account,
+    event.subject AS script,
+    recorded_at,
+    reason.code AS code,
+    reason.path AS path,
+    reason.detail AS detail,
+    event.source AS source,
+    event.id AS event_id,
+    event.time AS event_time,
+    origin.topic AS topic,
+    origin.partition AS partition,
+    origin.offset AS "offset",
+    CASE WHEN reason.code <> 'plaintext_secret' THEN format('quarantine/{:04d}/{:016d}.json', shard, "index") END AS quarantine
+FROM _log
+WHERE outcome = 'rejected';
+
+-- ---------------------------------------------------------------------------------------------------------------- changes
+
+-- One row per entry and script it touched: the script itself, and the scripts that lost a route or domain to it.
+CREATE VIEW _touched AS
+SELECT * EXCLUDE (touched), touched.subject AS script, touched.changes, touched.triggers, touched.lost_to
+FROM (
+    SELECT
+        shard, "index", account, effective_at, recorded_at, outcome, data, deployment, version,
+        unnest(list_concat(
+            [{'subject': event.subject, 'changes': changes, 'triggers': triggers, 'lost_to': NULL::VARCHAR}],
+            list_transform(others, lambda other: {
+                'subject': other.subject, 'changes': other.changes, 'triggers': other.triggers, 'lost_to': event.subject
+            })
+        )) AS touched
+    FROM _log
+    WHERE outcome IN ('deployed', 'uploaded', 'changed', 'unchanged', 'deleted')
+);
+
+CREATE VIEW changes AS
+SELECT
+    shard,
+    "index",
+    account,
+    script,
+    change[1] AS aspect,
+    change[2] AS name,
+    change[3] AS op,
+    effective_at,
+    recorded_at,
+    data.actor.pseudonym AS actor,
+    person(account, data.actor.pseudonym, data.actor.sealed) AS author,
+    data.interface AS interface,
+    lost_to
+FROM (SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _touched);
+
+-- --------------------------------------------------------------------------------------------------- versions and content
+
+CREATE VIEW versions AS
+SELECT
+    shard,
+    "index",
+    account,
+    event.subject AS script,
+    version.id AS version,
+    version.number AS number,
+    version.sha256 AS sha256,
+    CASE WHEN version.manifest IS NULL THEN blob_text(version.sha256)::JSON ELSE version.manifest END AS manifest,
+    effective_at,
+    recorded_at,
+    data.actor.pseudonym AS actor,
+    person(account, data.actor.pseudonym, data.actor.sealed) AS author,
+    data.interface AS interface,
+    data.message AS message,
+    data.tag AS tag,
+    outcome = 'deployed' AS deployed
+FROM _log
+WHERE version IS NOT NULL;
+
+CREATE VIEW bindings AS
+SELECT account, script, version, number, pair.key AS name, pair.value ->> 'type' AS type, pair.value AS value
+FROM (
+    SELECT account, script, version, number, unnest(map_entries(_members(manifest -> 'bindings'))) AS pair FROM versions
+);
+
+CREATE VIEW vars AS
+SELECT account, script, version, number, pair.key AS name, pair.value ->> 'text' AS text, pair.value -> 'json' AS json
+FROM (
+    SELECT account, script, version, number, unnest(map_entries(_members(manifest -> 'config' -> 'vars'))) AS pair
+    FROM versions
+);
+
+CREATE VIEW secrets AS
+SELECT
+    account,
+    script,
+    version,
+    number,
+    pair.key AS name,
+    coalesce(pair.value ->> 'type', 'secret_text') AS type,
+    pair.value ->> 'mac' AS mac,
+    pair.value AS value
+FROM (
+    SELECT account, script, version, number, unnest(map_entries(_members(manifest -> 'config' -> 'secrets'))) AS pair
+    FROM versions
+);
+
+CREATE VIEW modules AS
+SELECT
+    account,
+    script,
+    version,
+    number,
+    pair.key AS name,
+    pair.value ->> 'type' AS type,
+    (pair.value ->> 'size')::BIGINT AS size,
+    pair.value ->> 'sha256' AS sha256,
+    pair.key IS NOT DISTINCT FROM main AS main
+FROM (
+    SELECT
+        account, script, version, number,
+        manifest -> 'code' ->> 'main' AS main,
+        unnest(map_entries(_members(manifest -> 'code' -> 'modules'))) AS pair
+    FROM versions
+);
+
+-- ------------------------------------------------------------------------------------------------------------ deployments
+
+-- What decides which deployment of a script is active: its deployments and deletions, each until the next.
+CREATE VIEW _steps AS
+SELECT *, lead(effective_at) OVER (PARTITION BY account, script ORDER BY "index") AS until,
+    lead("index") OVER (PARTITION BY account, script ORDER BY "index") IS NULL AS last
+FROM (
+    SELECT shard, "index", account, event.subject AS script, effective_at, recorded_at, outcome, data, deployment, version
+    FROM _log
+    WHERE deployment IS NOT NULL OR outcome = 'deleted'
+);
+
+CREATE VIEW deployments AS
+SELECT
+    shard,
+    "index",
+    account,
+    script,
+    deployment.id AS deployment,
+    deployment.number AS number,
+    deployment.versions AS versions,
+    deployment.rollback AS rollback,
+    deployment.rollback_of AS rollback_of,
+    last AS active,
+    effective_at,
+    recorded_at,
+    data.actor.pseudonym AS actor,
+    person(account, data.actor.pseudonym, data.actor.sealed) AS author,
+    data.interface AS interface,
+    data.message AS message,
+    data.tag AS tag
+FROM _steps
+WHERE deployment IS NOT NULL;
+
+CREATE VIEW activations AS
+SELECT
+    shard,
+    "index",
+    account,
+    script,
+    deployment.id AS deployment,
+    pair.key AS version,
+    pair.value AS percentage,
+    effective_at AS "from",
+    until AS "to"
+FROM (SELECT *, unnest(map_entries(deployment.versions)) AS pair FROM _steps WHERE deployment IS NOT NULL);
+
+-- --------------------------------------------------------------------------------------------------------------- triggers
+
+-- How long each name of the triggers had each of its values.
+CREATE VIEW _trigger_intervals AS
+SELECT * EXCLUDE (op)
+FROM (
+    SELECT
+        shard,
+        "index",
+        account,
+        script,
+        change[1] AS aspect,
+        change[2] AS name,
+        change[3] AS op,
+        CASE change[1]
+            WHEN 'routes' THEN triggers.routes[change[2]]
+            WHEN 'domains' THEN triggers.domains[change[2]]
+            WHEN 'crons' THEN triggers.crons[change[2]]
+            WHEN 'queues' THEN triggers.queues[change[2]]
+        END AS value,
+        effective_at AS "from",
+        lead(effective_at) OVER (PARTITION BY account, script, change[1], change[2] ORDER BY "index") AS "to"
+    FROM (SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _touched)
+    WHERE change[1] IN ('routes', 'domains', 'crons', 'queues')
+)
+WHERE op <> 'removed';
+
+CREATE VIEW routes AS
+SELECT shard, "index", account, script, name AS pattern, value ->> 'zone' AS zone, value ->> 'zone_id' AS zone_id, value,
+    "from", "to"
+FROM _trigger_intervals
+WHERE aspect = 'routes';
+
+CREATE VIEW domains AS
+SELECT shard, "index", account, script, name AS host, value ->> 'zone' AS zone, value ->> 'zone_id' AS zone_id, value,
+    "from", "to"
+FROM _trigger_intervals
+WHERE aspect = 'domains';
+
+CREATE VIEW crons AS
+SELECT shard, "index", account, script, name AS expression, value, "from", "to"
+FROM _trigger_intervals
+WHERE aspect = 'crons';
+
+CREATE VIEW queues AS
+SELECT shard, "index", account, script, name AS queue, value ->> 'type' AS type, value, "from", "to"
+FROM _trigger_intervals
+WHERE aspect = 'queues';
+
+-- ---------------------------------------------------------------------------------------------------------------- scripts
+
+-- Every script as it was at an effective time: FROM scripts_at('2022-11-28 10:00Z').
+CREATE MACRO scripts_at(moment) AS TABLE
+SELECT
+    account,
+    script,
+    CASE
+        WHEN step.deployment IS NOT NULL THEN 'active'
+        WHEN uploaded > coalesce(step."index", -1) THEN 'uploaded'
+        WHEN step IS NOT NULL THEN 'deleted'
+        ELSE 'waiting'
+    END AS state,
+    step.deployment.id AS deployment,
+    step.deployment.number AS number,
+    step.deployment.versions AS versions,
+    step.effective_at AS since,
+    step.data.actor.pseudonym AS actor,
+    person(account, step.data.actor.pseudonym, step.data.actor.sealed) AS author,
+    step.data.interface AS interface,
+    step.data.message AS message,
+    step.data.tag AS tag,
+    list_sort(coalesce(map_keys(triggers.routes), [])) AS routes,
+    list_sort(coalesce(map_keys(triggers.domains), [])) AS domains,
+    list_sort(coalesce(map_keys(triggers.crons), [])) AS crons,
+    list_sort(coalesce(map_keys(triggers.queues), [])) AS queues,
+    coalesce(triggers.subdomain['enabled'] = 'true', false) AS subdomain,
+    coalesce(triggers.settings, MAP {}) AS settings,
+    version_count,
+    deployment_count,
+    first_at,
+    changed_at
+FROM (
+    SELECT
+        account,
+        script,
+        arg_max({'index': "index", 'effective_at': effective_at, 'data': data, 'deployment': deployment}, "index")
+            FILTER (lost_to IS NULL AND (deployment IS NOT NULL OR outcome = 'deleted')) AS step,
+        max("index") FILTER (lost_to IS NULL AND outcome = 'uploaded') AS uploaded,
+        arg_max(triggers, "index") FILTER (triggers IS NOT NULL) AS triggers,
+        count(version.id) FILTER (lost_to IS NULL) AS version_count,
+        count(deployment.id) FILTER (lost_to IS NULL) AS deployment_count,
+        min(effective_at) AS first_at,
+        max(effective_at) AS changed_at
+    FROM _touched
+    WHERE effective_at <= moment AND outcome <> 'unchanged'
+    GROUP BY account, script
+);
+
+CREATE VIEW scripts AS FROM scripts_at('infinity'::TIMESTAMPTZ);
+

@@ -1,0 +1,280 @@
+"""Publishing: change events from lines of JSON to the topic, one record a line, keyed by account.
+
+What would be rejected is refused here, before it leaves the machine; what may hold a secret's value is refused always.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError
+
+from ledger.broker.connection import describe_topic
+from ledger.broker.lines import MAX_LINE_BYTES, Line, Source
+from ledger.broker.topics import MAX_MESSAGE_BYTES, silence_client
+from ledger.errors import BrokerError, InputError
+from ledger.model.events import STRUCTURED, Event, decode
+
+__all__ = ["Progress", "Published", "Refusal", "publish"]
+
+_FIRST_REFUSALS: Final = 10
+_HEADERS: Final = [("content-type", STRUCTURED.encode())]
+_LINGER_MS: Final = 20
+_BATCH_BYTES: Final = 256 << 10
+_MAX_PENDING: Final = 10_000
+_MAX_PENDING_BYTES: Final = 32 << 20
+"""kafka-python has no limit of its own to what it holds."""
+_PROGRESS_EVERY_S: Final = 0.1
+_TIMEOUT_S: Final = 30.0
+_UNCHECKED: Final = "may hold a secret's value, so it stays here: "
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that was not sent."""
+
+    line: int
+    """Its number, from 1."""
+    code: str
+    """A reason code of rejected entries."""
+    path: str
+    """Where in the event, as a JSON path."""
+    detail: str
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far publishing has come."""
+
+    read_bytes: int
+    """Of the file as stored."""
+    total_bytes: int | None
+    """None where nobody knows."""
+    read: int
+    """Lines."""
+    sent: int
+    """Records that the broker has acknowledged."""
+    refused: int
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of publishing."""
+
+    read: int
+    """Lines that are not blank."""
+    sent: int
+    """Records that the broker has acknowledged."""
+    refused: int
+    """Lines that were not sent; `read` is `sent` and these."""
+    first_refusals: tuple[Refusal, ...]
+    """The first ten."""
+    duration_s: float
+
+
+def publish(
+    source: Source,
+    bootstrap: str,
+    topic: str,
+    *,
+    validate: bool = True,
+    rate: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    timeout_s: float = _TIMEOUT_S,
+) -> Published:
+    """Send every line of the source, and return when the broker has acknowledged the last.
+
+    Args:
+        source: where the lines come from.
+        bootstrap: `HOST:PORT`, or several with commas between.
+        topic: which must exist.
+        validate: refuse what a worker would reject for what it is; else refuse only what may hold a secret's value.
+        rate: records a second at most; no limit where None.
+        progress: called some ten times a second, and at the end.
+        timeout_s: how long the broker may take to acknowledge a record.
+
+    Raises:
+        BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`; `publish_failed`, which says how many
+            records were acknowledged before.
+        InputError: `bad_file`; the lines before were sent.
+        UsageError: `bad_bootstrap`, `bad_topic`.
+    """
+    describe_topic(bootstrap, topic, timeout_s)
+    run = _Run(source, progress)
+    with _Sender(bootstrap, topic, timeout_s) as sender:
+        for line in source.lines():
+            run.count_line()
+            found = _check(line, validate=validate)
+            if isinstance(found, Refusal):
+                run.refuse(found)
+            else:
+                _hold_back(run.started, sender.accepted, rate)
+                if not sender.send(line.value, found):
+                    run.refuse(_too_large(line))
+            run.report(sender.acknowledged)
+        sender.finish()
+    return run.end(sender.acknowledged)
+
+
+class _Run:
+    """Counts, the first refusals, and when to tell of progress."""
+
+    def __init__(self, source: Source, progress: Callable[[Progress], None] | None) -> None:
+        self._source = source
+        self._progress = progress
+        self._read = 0
+        self._refused = 0
+        self._first: list[Refusal] = []
+        self.started = time.monotonic()
+        self._next_report = self.started
+
+    def count_line(self) -> None:
+        self._read += 1
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._refused += 1
+        if len(self._first) < _FIRST_REFUSALS:
+            self._first.append(refusal)
+
+    def report(self, acknowledged: int, *, is_last: bool = False) -> None:
+        if self._progress is None or (time.monotonic() < self._next_report and not is_last):
+            return
+        self._next_report = time.monotonic() + _PROGRESS_EVERY_S
+        self._progress(
+            Progress(
+                read_bytes=self._source.read_bytes,
+                total_bytes=self._source.total_bytes,
+                read=self._read,
+                sent=acknowledged,
+                refused=self._refused,
+            )
+        )
+
+    def end(self, acknowledged: int) -> Published:
+        self.report(acknowledged, is_last=True)
+        return Published(
+            read=self._read,
+            sent=acknowledged,
+            refused=self._refused,
+            first_refusals=tuple(self._first),
+            duration_s=time.monotonic() - self.started,
+        )
+
+
+class _Sender:
+    """A producer that holds a bounded number of records, and counts what was acknowledged."""
+
+    def __init__(self, bootstrap: str, topic: str, timeout_s: float) -> None:
+        silence_client()
+        self._topic = topic
+        self._timeout_s = timeout_s
+        self._pending: deque[tuple[Any, int]] = deque()
+        self._pending_bytes = 0
+        self.accepted = 0
+        """Records handed to the producer."""
+        self.acknowledged = 0
+        """Records that the broker has acknowledged, as far as was looked."""
+        try:
+            self._producer = _producer(bootstrap, timeout_s)
+        except KafkaError as error:
+            raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The lines before a damaged one are to arrive; after Ctrl-C or the broker's failure nobody wants to wait.
+        is_to_arrive = error is None or isinstance(error, InputError)
+        self._producer.close(timeout=self._timeout_s if is_to_arrive else 0)
+
+    def send(self, value: bytes, account: str | None) -> bool:
+        """Hand over one record; False where it is too large for the topic."""
+        while len(self._pending) >= _MAX_PENDING or self._pending_bytes > _MAX_PENDING_BYTES:
+            self._settle_oldest()
+        try:
+            key = None if account is None else account.encode()
+            future = self._producer.send(self._topic, value=value, key=key, headers=_HEADERS)
+        except MessageSizeTooLargeError:
+            return False
+        except KafkaError as error:
+            raise self._failure(error) from error
+        self.accepted += 1
+        self._pending.append((future, len(value)))
+        self._pending_bytes += len(value)
+        while self._pending and self._pending[0][0].is_done:
+            self._settle_oldest()
+        return True
+
+    def finish(self) -> None:
+        """Wait for what is not yet acknowledged."""
+        while self._pending:
+            self._settle_oldest()
+
+    def _settle_oldest(self) -> None:
+        future, size = self._pending.popleft()
+        self._pending_bytes -= size
+        try:
+            # The producer's own delivery time-out ends this wait; the margin is for the unforeseen.
+            future.get(timeout=self._timeout_s + 5)
+        except KafkaError as error:
+            raise self._failure(error) from error
+        self.acknowledged += 1
+
+    def _failure(self, error: KafkaError) -> BrokerError:
+        done = self.acknowledged + sum(future.succeeded() for future, _ in self._pending)
+        return BrokerError(
+            "publish_failed",
+            f"the broker stopped taking records ({type(error).__name__}): {done} were acknowledged, then it failed",
+            "publish the file again: what is in the ledger already is recorded as a duplicate and changes nothing",
+        )
+
+
+def _producer(bootstrap: str, timeout_s: float) -> Any:
+    timeout_ms = int(timeout_s * 1000)
+    return KafkaProducer(
+        bootstrap_servers=bootstrap.split(","),
+        client_id="ledger-publish",
+        acks="all",
+        enable_idempotence=True,
+        compression_type="zstd",
+        linger_ms=_LINGER_MS,
+        batch_size=_BATCH_BYTES,
+        max_request_size=MAX_MESSAGE_BYTES,
+        allow_auto_create_topics=False,
+        max_block_ms=timeout_ms,
+        bootstrap_timeout_ms=timeout_ms,
+        request_timeout_ms=max(1, timeout_ms // 2),
+        delivery_timeout_ms=timeout_ms + _LINGER_MS,
+        metrics_enabled=False,
+    )
+
+
+def _check(line: Line, *, validate: bool) -> str | Refusal | None:
+    """The account that a line belongs to (None where that cannot be read), or why it is not sent."""
+    if line.is_cut:
+        return _too_large(line)
+    found = decode(line.value)
+    if isinstance(found, Event):
+        return found.account
+    reason = found.reason
+    if validate or reason.code == "plaintext_secret":
+        return Refusal(line=line.number, code=reason.code, path=reason.path, detail=reason.detail)
+    if not found.keep:
+        return Refusal(line=line.number, code=reason.code, path=reason.path, detail=_UNCHECKED + reason.detail)
+    return found.known.account
+
+
+def _too_large(line: Line) -> Refusal:
+    limit = MAX_LINE_BYTES if line.is_cut else MAX_MESSAGE_BYTES
+    return Refusal(line=line.number, code="too_large", path="$", detail=f"more than {limit} bytes")
+
+
+def _hold_back(started: float, accepted: int, rate: float | None) -> None:
+    """Wait until one more record is within the rate."""
+    if rate is not None:
+        pause = started + accepted / rate - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)

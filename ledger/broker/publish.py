@@ -187,8 +187,13 @@ class _Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # The lines before a damaged one are to arrive; after Ctrl-C or the broker's failure nobody wants to wait.
-        is_to_arrive = error is None or isinstance(error, InputError)
-        self._producer.close(timeout=self._timeout_s if is_to_arrive else 0)
+        if error is not None and not isinstance(error, InputError):
+            # `close` itself would wait for what is pending and, in vain, raise: kafka-python 3.0 flushes first.
+            self._producer._sender.force_close()  # noqa: SLF001
+        try:
+            self._producer.close(timeout=self._timeout_s)
+        except KafkaError as failure:
+            raise self._failure(failure) from failure
 
     def send(self, value: bytes, account: str | None) -> bool:
         """Hand over one record; False where it is too large for the topic."""
@@ -227,7 +232,7 @@ class _Sender:
         done = self.acknowledged + sum(future.succeeded() for future, _ in self._pending)
         return BrokerError(
             "publish_failed",
-            f"the broker stopped taking records ({type(error).__name__}): {done} were acknowledged, then it failed",
+            f"the broker stopped taking records ({type(error).__name__}): {done} were acknowledged before",
             "publish the file again: what is in the ledger already is recorded as a duplicate and changes nothing",
         )
 

@@ -1,0 +1,116 @@
+"""`ledger.json`: what a ledger is, written once by `ledger init`; and the topics whose records it accepts."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from ledger.errors import IntegrityError, NotFoundError, StoreConflictError, UsageError
+from ledger.proof.notes import Verifier, is_key_name
+from ledger.storage import layout
+from ledger.storage.keys import KeyStore
+from ledger.storage.store import Store
+
+__all__ = ["FORMAT", "LedgerFile", "accept_topic", "accepted_topics", "create_ledger", "origin", "read_ledger_file"]
+
+FORMAT: Final = 1
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_TOPIC_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class LedgerFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a ledger is; nothing of it ever changes."""
+
+    format: int
+    name: str
+    topic: str
+    shards: int
+    """The topic's number of partitions."""
+    vkey: str
+    """The public key, under the ledger's name; each shard's log signs with it under its own origin."""
+
+    def verifier(self, shard: int) -> Verifier:
+        """What checks the checkpoints of a shard."""
+        return Verifier.from_vkey(self.vkey).renamed(origin(self.name, shard))
+
+
+class _TopicFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    topic: str
+    topic_id: str
+
+
+def origin(name: str, shard: int) -> str:
+    """The origin line and key name of a shard's log."""
+    return f"{name}/{shard:04d}"
+
+
+def create_ledger(store: Store, keys: Store, *, name: str, topic: str, shards: int) -> LedgerFile:
+    """Make a ledger: its keys, then `ledger.json`, which decides.
+
+    Raises:
+        UsageError: a name, topic or number of shards that cannot be, or there is a ledger already.
+    """
+    if not is_key_name(name) or "/" in name:
+        raise UsageError(
+            "bad_name",
+            f"{name!r} is no name for a ledger",
+            "use letters, digits, dots and dashes, such as audit.example",
+        )
+    if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+        raise UsageError(
+            "bad_topic", f"{topic!r} is no name for a Kafka topic", "use letters, digits, dots, dashes and underscores"
+        )
+    if not 1 <= shards <= layout.MAX_SHARDS:
+        raise UsageError("bad_shards", f"a ledger cannot have {shards} shards", f"choose from 1 to {layout.MAX_SHARDS}")
+    try:
+        key_store = KeyStore.create(keys, name)
+        # A crash here leaves keys without a ledger: init refuses the directory, and nothing was signed with them.
+        file = LedgerFile(format=FORMAT, name=name, topic=topic, shards=shards, vkey=key_store.vkey(name))
+        store.put(layout.LEDGER_FILE, msgspec.json.encode(file) + b"\n")
+    except StoreConflictError as error:
+        raise UsageError(
+            "ledger_exists", "there is a ledger already", "open it, or choose another directory"
+        ) from error
+    return file
+
+
+def read_ledger_file(store: Store) -> LedgerFile:
+    """Read `ledger.json`.
+
+    Raises:
+        NotFoundError: `no_ledger`.
+        UsageError: `newer_format`.
+        IntegrityError: `bad_ledger_file`.
+    """
+    try:
+        raw = store.get(layout.LEDGER_FILE)
+    except NotFoundError as error:
+        raise NotFoundError(
+            "no_ledger", f"there is no ledger in {store!r}", "make one with: ledger init --ledger DIR"
+        ) from error
+    try:
+        version = msgspec.json.decode(raw)["format"]
+        if isinstance(version, int) and version > FORMAT:
+            raise UsageError(
+                "newer_format",
+                f"the ledger has format {version}; this program knows formats up to {FORMAT}",
+                "use a newer release of the ledger",
+            )
+        file = msgspec.json.decode(raw, type=LedgerFile)
+        file.verifier(0)
+    except (msgspec.MsgspecError, KeyError, TypeError, IntegrityError) as error:
+        raise IntegrityError("bad_ledger_file", f"{layout.LEDGER_FILE} is damaged", "restore it from a copy") from error
+    return file
+
+
+def accept_topic(store: Store, topic: str, topic_id: str) -> None:
+    """Accept the records of the topic with this id; durable on return, and no error where it was accepted before."""
+    if not _TOPIC_ID.fullmatch(topic_id):
+        raise UsageError("bad_topic_id", f"{topic_id!r} is no topic id", "copy it from the worker's message")
+    store.put_many([(layout.topic(topic_id), msgspec.json.encode(_TopicFile(topic, topic_id)) + b"\n")])
+
+
+def accepted_topics(store: Store) -> frozenset[str]:
+    """The ids of the topics whose records the ledger accepts."""
+    names = store.list(layout.TOPICS)
+    return frozenset(name.removeprefix(layout.TOPICS).removesuffix(".json") for name in names)

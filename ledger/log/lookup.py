@@ -1,0 +1,126 @@
+"""Where is the entry of this event, version or deployment? Digests to entry indexes, for a log of any length.
+
+What came last is in a dict; what came before is in sorted runs of (8-byte digest, index), which lie in the cache directory as
+memory-mapped files. A cache: it can be rebuilt from the log. Two things may share a digest, so a hit is a candidate that the
+caller confirms against the entry.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Lookup", "RunFile"]
+
+_MERGE_RATIO: Final = 4
+"""A run is merged with the one before it unless that is this many times longer: so there are few runs."""
+
+Pairs = NDArray[np.uint64]
+"""Shape (2, n): digests in ascending order, and the index of each."""
+
+
+class RunFile(msgspec.Struct, frozen=True, array_like=True):
+    """A sorted run in the cache directory."""
+
+    name: str
+    sha256: str
+    """Of the pairs' bytes, hex."""
+
+
+class Lookup:
+    """Digests to entry indexes; `add` as entries are made, `save` with every snapshot."""
+
+    def __init__(self) -> None:
+        self._recent: dict[int, int] = {}
+        self._shared: dict[int, list[int]] = {}
+        """Further indexes of a digest that is in `_recent` already: a collision, so almost always empty."""
+        self._runs: list[Pairs] = []
+        self._files: list[RunFile] = []
+
+    def __len__(self) -> int:
+        return len(self._recent) + sum(map(len, self._shared.values())) + sum(int(run.shape[1]) for run in self._runs)
+
+    def add(self, digest: int, index: int) -> None:
+        """Remember that the entry at `index` has this digest."""
+        if self._recent.setdefault(digest, index) != index:
+            self._shared.setdefault(digest, []).append(index)
+
+    def recent(self, digest: int) -> list[int]:
+        """The candidates that are not in a run yet, ascending."""
+        found = self._recent.get(digest)
+        return [] if found is None else [found, *self._shared.get(digest, ())]
+
+    def find(self, digest: int) -> list[int]:
+        """All candidates, ascending."""
+        return [*self.find_in_runs([digest]).get(0, ()), *self.recent(digest)]
+
+    def find_in_runs(self, digests: Sequence[int]) -> dict[int, list[int]]:
+        """The candidates in runs of many digests at once: place in `digests` to indexes, ascending; places without are absent."""
+        found: dict[int, list[int]] = {}
+        if not self._runs:
+            return found
+        wanted = np.array(digests, dtype=np.uint64)
+        for run in self._runs:
+            places = np.searchsorted(run[0], wanted)
+            inside = places < run.shape[1]
+            hits = np.flatnonzero(inside & (run[0][np.where(inside, places, 0)] == wanted))
+            for hit in hits.tolist():
+                end = int(np.searchsorted(run[0], wanted[hit], side="right"))
+                found.setdefault(hit, []).extend(int(index) for index in sorted(run[1][int(places[hit]) : end]))
+        return found
+
+    def save(self, directory: Path, prefix: str, size: int) -> list[RunFile]:
+        """Write what is recent as a run of its own (merged with shorter ones before it) and name all runs.
+
+        A crash leaves files that no snapshot names: they are ignored and removed by the next snapshot.
+        """
+        pairs = [
+            (digest, index)
+            for digest, first in self._recent.items()
+            for index in (first, *self._shared.get(digest, ()))
+        ]
+        if pairs:
+            run = _sorted(np.array(pairs, dtype=np.uint64).T)
+            while self._runs and self._runs[-1].shape[1] < _MERGE_RATIO * run.shape[1]:
+                run = _sorted(np.concatenate([self._runs.pop(), run], axis=1))
+                self._files.pop()
+            name = f"{prefix}-{size:016d}.npy"
+            temporary = directory / f".{name}.tmp"
+            with temporary.open("wb") as file:
+                np.save(file, run)
+            temporary.replace(directory / name)
+            self._runs.append(np.load(directory / name, mmap_mode="r"))
+            self._files.append(RunFile(name, _digest(run)))
+            self._recent.clear()
+            self._shared.clear()
+        return list(self._files)
+
+    @classmethod
+    def load(cls, directory: Path, files: Sequence[RunFile]) -> "Lookup":
+        """Open the runs that a snapshot names.
+
+        Raises:
+            OSError, ValueError: one is missing or damaged; the cache has to be rebuilt.
+        """
+        lookup = cls()
+        for file in files:
+            run = np.load(directory / file.name, mmap_mode="r", allow_pickle=False)
+            if run.ndim != 2 or run.shape[0] != 2 or run.dtype != np.uint64 or _digest(run) != file.sha256:
+                message = f"{file.name} is damaged"
+                raise ValueError(message)
+            lookup._runs.append(run)
+            lookup._files.append(file)
+        return lookup
+
+
+def _sorted(pairs: Pairs) -> Pairs:
+    order = np.lexsort((pairs[1], pairs[0]))
+    return np.ascontiguousarray(pairs[:, order])
+
+
+def _digest(run: Pairs) -> str:
+    return sha256(np.ascontiguousarray(run).data).hexdigest()

@@ -1,0 +1,99 @@
+"""Reading a shard's log: its segments in order, entries by index.
+
+A reader sees a prefix of the log. A segment counts only if its first index is the size that everything before it adds up to;
+other names (strays of a paused worker) are left alone here and reported by `verify`.
+"""
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.errors import IntegrityError
+from ledger.log.segments import Segment, parse_segment
+from ledger.storage import layout
+from ledger.storage.store import Store
+
+__all__ = ["ShardReader", "segment_names"]
+
+_KEPT_SEGMENTS: Final = 16
+
+
+def segment_names(store: Store, shard: int, after: str = "") -> Iterator[tuple[int, str]]:
+    """The segments of a shard as (first index, name), ascending; names that are none are passed over."""
+    for name in store.list(layout.shard_prefix(shard), after):
+        parsed = layout.parse_segment(name)
+        if parsed is not None:
+            yield parsed.first, name
+
+
+class ShardReader:
+    """Random access to the entries of one shard, for the worker that writes it."""
+
+    def __init__(self, store: Store, shard: int) -> None:
+        self._store = store
+        self._shard = shard
+        self._starts: list[int] = []
+        self._size = 0
+        self._kept: OrderedDict[int, Segment] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """How many entries the segments seen so far hold."""
+        return self._size
+
+    def segments(self, start: int = 0) -> Iterator[tuple[int, str, Segment]]:
+        """Read the log from the segment that begins at `start` (requires that one does, or that the log ends there).
+
+        Names below `start` are taken on trust from the listing: the caller's snapshot vouches for them.
+
+        Raises:
+            IntegrityError: `segment_missing`, where the segments do not follow one another.
+        """
+        self._starts = []
+        self._size = start
+        for index, name in segment_names(self._store, self._shard):
+            if index < start:
+                self._starts.append(index)
+            elif index == self._size:
+                segment = parse_segment(self._store.get(name), name)
+                yield index, name, segment
+                self.add(index, len(segment.lines))
+            else:
+                raise IntegrityError(
+                    "segment_missing",
+                    f"shard {self._shard:04d}: after {self._size} entries comes {name}",
+                    "run: ledger verify",
+                )
+
+    def add(self, index: int, count: int) -> None:
+        """Take note of a segment that was written (or read) at the end of the log."""
+        self._starts.append(index)
+        self._size = index + count
+
+    def last(self) -> Segment | None:
+        """The last segment, or None in an empty log."""
+        return self._segment(self._starts[-1]) if self._starts else None
+
+    def segment_at(self, size: int) -> Segment | None:
+        """The segment that ends where the log has `size` entries, or None."""
+        place = bisect_right(self._starts, size - 1) - 1
+        if place < 0:
+            return None
+        segment = self._segment(self._starts[place])
+        return segment if self._starts[place] + len(segment.lines) == size else None
+
+    def entry(self, index: int) -> bytes:
+        """The entry at an index (requires 0 <= index < size)."""
+        start = self._starts[bisect_right(self._starts, index) - 1]
+        return self._segment(start).lines[index - start]
+
+    def _segment(self, start: int) -> Segment:
+        found = self._kept.pop(start, None)
+        if found is None:
+            name = layout.segment(self._shard, start)
+            found = parse_segment(self._store.get(name), name)
+            if len(self._kept) >= _KEPT_SEGMENTS:
+                self._kept.popitem(last=False)
+        self._kept[start] = found
+        return found

@@ -1,0 +1,71 @@
+"""Segments: one committed batch of entries and the checkpoint after it, as bytes. No IO.
+
+A segment is one zstd frame (entries, each followed by a line feed) and one skippable frame that holds the signed checkpoint.
+Any zstd reader skips the latter, so `zstd -dc` shows the entries and DuckDB reads them.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+import zstandard
+
+from ledger.errors import IntegrityError
+
+__all__ = ["MAX_SEGMENT_BYTES", "Segment", "encode_segment", "parse_segment"]
+
+SKIPPABLE_MAGIC: Final = 0x184D2A50
+FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+MAX_SEGMENT_BYTES: Final = 1 << 30
+"""Of the entries; a frame that says it holds more is not one of ours."""
+_HEADER = struct.Struct("<II")
+
+
+class Segment:
+    """A segment that was read: its entries' lines and its signed checkpoint, neither verified yet."""
+
+    __slots__ = ("lines", "note")
+
+    def __init__(self, lines: list[bytes], note: bytes) -> None:
+        self.lines = lines
+        self.note = note
+
+
+def encode_segment(lines: Sequence[bytes], note: bytes, level: int = 1) -> bytes:
+    """The bytes of a segment (requires at least one line; no line holds a line feed)."""
+    text = b"\n".join((*lines, b""))
+    frame = zstandard.ZstdCompressor(level=level, write_checksum=True).compress(text)
+    return frame + _HEADER.pack(SKIPPABLE_MAGIC, len(note)) + note
+
+
+def parse_segment(data: bytes, name: str) -> Segment:
+    """Take a segment apart.
+
+    Raises:
+        IntegrityError: `bad_segment`: not one zstd frame followed by one skippable frame with nothing behind, or no whole lines.
+    """
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        parameters = zstandard.get_frame_parameters(data)
+        if data[:4] != FRAME_MAGIC or not 0 < parameters.content_size <= MAX_SEGMENT_BYTES:
+            raise _bad(name, "it does not begin with a zstd frame that says its size")
+        text = decompressor.decompress(data)
+    except zstandard.ZstdError as error:
+        raise _bad(name, f"it does not decompress ({error})") from None
+    rest = decompressor.unused_data
+    if not decompressor.eof or len(text) != parameters.content_size:
+        raise _bad(name, "its zstd frame is not complete")
+    if len(rest) < _HEADER.size:
+        raise _bad(name, "it has no checkpoint")
+    magic, length = _HEADER.unpack_from(rest)
+    if magic != SKIPPABLE_MAGIC or len(rest) != _HEADER.size + length:
+        raise _bad(name, "what follows its entries is not exactly one checkpoint")
+    if not text.endswith(b"\n"):
+        raise _bad(name, "its last entry is not complete")
+    return Segment(text[:-1].split(b"\n"), rest[_HEADER.size :])
+
+
+def _bad(name: str, why: str) -> IntegrityError:
+    return IntegrityError(
+        "bad_segment", f"{name} is damaged: {why}", "restore it from a copy; the ledger never repairs itself"
+    )

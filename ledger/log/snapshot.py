@@ -1,0 +1,116 @@
+"""Snapshots of a shard's state: a cache beside the log, never a truth.
+
+A snapshot says what the fold remembers after `size` entries, so that a worker starts without reading the whole log. It is used only
+if its digest fits and its frontier hashes to the root in the checkpoint of that size. Delete the cache, and the same comes from the log.
+"""
+
+import contextlib
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ledger.log.lookup import RunFile
+from ledger.model.state import Account, Script
+
+__all__ = ["PackedSnapshot", "Snapshot", "SnapshotFiles", "packed", "unpacked"]
+
+_FORMAT: Final = 1
+_DIGEST_BYTES: Final = 32
+
+
+class _AccountPart(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    entries: int
+    last: bytes
+    scripts: dict[str, Script]
+    routes: dict[str, str]
+    domains: dict[str, str]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a shard after `size` entries."""
+
+    format: int = _FORMAT
+    shard: int
+    size: int
+    next_offset: int
+    topic_id: str
+    recorded_at: str
+    frontier: list[bytes]
+    accounts: list[_AccountPart]
+    events: list[RunFile]
+    ids: list[RunFile]
+
+
+class PackedSnapshot(msgspec.Struct, frozen=True):
+    """A snapshot as bytes: packed when it was taken, since the state moves on."""
+
+    name: str
+    content: bytes
+    named: frozenset[str]
+    """All files that belong to it."""
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Snapshot).decode
+
+
+def packed(accounts: dict[str, Account]) -> list[_AccountPart]:
+    """Accounts in the form of a snapshot."""
+    return [
+        _AccountPart(account.name, account.entries, account.last, account.scripts, account.routes, account.domains)
+        for account in accounts.values()
+    ]
+
+
+def unpacked(parts: list[_AccountPart]) -> dict[str, Account]:
+    """Accounts from a snapshot."""
+    return {
+        part.name: Account(
+            name=part.name,
+            entries=part.entries,
+            last=part.last,
+            scripts=part.scripts,
+            routes=part.routes,
+            domains=part.domains,
+        )
+        for part in parts
+    }
+
+
+class SnapshotFiles:
+    """The snapshots of one shard in a local cache directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def pack(self, snapshot: Snapshot) -> PackedSnapshot:
+        """The snapshot as it is written."""
+        content = _pack(snapshot)
+        name = f"state-{snapshot.size:016d}.bin"
+        runs = (run.name for run in (*snapshot.events, *snapshot.ids))
+        return PackedSnapshot(name, sha256(content).digest() + content, frozenset((name, *runs)))
+
+    def write(self, snapshot: PackedSnapshot) -> None:
+        """Write a snapshot and remove what older ones left. Not synced: what a crash tears is found by its digest."""
+        temporary = self.directory / f".{snapshot.name}.tmp"
+        temporary.write_bytes(snapshot.content)
+        temporary.replace(self.directory / snapshot.name)
+        for path in self.directory.iterdir():
+            if path.name not in snapshot.named:
+                path.unlink(missing_ok=True)
+
+    def newest(self) -> Snapshot | None:
+        """The newest snapshot that is whole, or None."""
+        paths = sorted(self.directory.glob("state-*.bin"), reverse=True) if self.directory.is_dir() else []
+        for path in paths:
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                raw = path.read_bytes()
+                content = raw[_DIGEST_BYTES:]
+                if sha256(content).digest() == raw[:_DIGEST_BYTES]:
+                    snapshot = _unpack(content)
+                    if snapshot.format == _FORMAT:
+                        return snapshot
+        return None

@@ -1,0 +1,250 @@
+"""The state of a shard: everything a writer must know to append the next entry; how it is loaded, and how it is saved."""
+
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from ledger.errors import IntegrityError, LedgerError
+from ledger.log.ledgerfile import LedgerFile
+from ledger.log.lookup import Lookup
+from ledger.log.reader import ShardReader
+from ledger.log.segments import Segment
+from ledger.log.snapshot import Snapshot, SnapshotFiles, packed, unpacked
+from ledger.model import ids, times
+from ledger.model.entries import Entry, decode_entry
+from ledger.model.restore import deployment_of, restore, version_of
+from ledger.model.state import Account, Deployment, Version
+from ledger.proof.checkpoints import Checkpoint, open_checkpoint
+from ledger.proof.merkle import Frontier, leaf_hash
+from ledger.proof.notes import Verifier
+from ledger.storage.blobs import BlobStore
+from ledger.storage.store import Store
+
+__all__ = ["ShardState", "load_state"]
+
+_NO_EVENT: Final = ""
+
+
+class ShardState:
+    """What the writer of a shard remembers. Moves forward only; after a lost race it is dropped and loaded again."""
+
+    def __init__(self, store: Store, shard: int) -> None:
+        self.shard = shard
+        self._lock = Lock()
+        self.reader = ShardReader(store, shard)
+        self.blobs = BlobStore(store)
+        self.accounts: dict[str, Account] = {}
+        self.frontier = Frontier()
+        self.next_offset = 0
+        self.topic_id = ""
+        """Of the last entry; empty in an empty log."""
+        self.recorded = times.EARLIEST
+        self.events = Lookup()
+        self.ids = Lookup()
+        self.unsealed: list[bytes] = []
+        """Entries after those that `reader` knows: folded, not yet seen on storage."""
+
+    @property
+    def size(self) -> int:
+        """How many entries the log has, unsealed ones included."""
+        return self.frontier.size
+
+    def sealed(self, index: int, count: int) -> None:
+        """Take note that the next `count` entries, from `index`, are on storage now."""
+        # Both in one step for a thread that folds meanwhile: it reads `reader.size` and `unsealed` one after the other.
+        with self._lock:
+            self.reader.add(index, count)
+            del self.unsealed[:count]
+
+    def entry(self, index: int) -> bytes:
+        """The entry at an index (requires 0 <= index < size)."""
+        with self._lock:
+            sealed = self.reader.size
+            if index >= sealed:
+                return self.unsealed[index - sealed]
+        return self.reader.entry(index)
+
+    def first_with_event(self, source: str, event_id: str, candidates: list[int]) -> int | None:
+        """The first of the entries at `candidates` that has this event and did not reject it."""
+        for index in candidates:
+            entry = decode_entry(self.entry(index))
+            if entry.event.source == source and entry.event.id == event_id and entry.outcome != "rejected":
+                return index
+        return None
+
+    def find_version(self, account: str, script: str, identifier: str) -> Version | None:
+        """The version of a script with this id, from the log."""
+        entry = self._made("version", account, script, identifier)
+        return version_of(entry, self.blobs.get) if entry else None
+
+    def find_deployment(self, account: str, script: str, identifier: str) -> Deployment | None:
+        """The deployment of a script with this id, from the log."""
+        entry = self._made("deployment", account, script, identifier)
+        return (
+            deployment_of(entry, lambda version: self._known_version(account, script, version).number)
+            if entry
+            else None
+        )
+
+    def _known_version(self, account: str, script: str, identifier: str) -> Version:
+        version = self.find_version(account, script, identifier)
+        if version is None:
+            raise IntegrityError(
+                "unknown_version", f"an entry of {account}/{script} names version {identifier}, which no entry made"
+            )
+        return version
+
+    def _made(self, part: str, account: str, script: str, identifier: str) -> Entry | None:
+        digest = ids.id_digest(identifier)
+        for index in self.ids.find(digest) if digest is not None else ():
+            entry = decode_entry(self.entry(index))
+            made = getattr(entry, part)
+            if (
+                entry.account == account
+                and entry.event.subject == script
+                and made is not None
+                and made.id == identifier
+            ):
+                return entry
+        return None
+
+    def take(self, lines: list[bytes]) -> None:
+        """Move forward over entries that were read from the log.
+
+        Raises:
+            IntegrityError: they do not continue what came before.
+        """
+        for line in lines:
+            index = self.size
+            entry = _decode(line, index)
+            leaf = leaf_hash(line)
+            self.frontier.append(leaf)
+            self.unsealed.append(line)
+            self._take_account(entry, leaf)
+            self._index(entry, index)
+            self.topic_id = self.topic_id if entry.origin.topic_id is UNSET else entry.origin.topic_id
+            self.next_offset = entry.origin.offset + 1
+            self.recorded = times.parse(entry.recorded_at)
+
+    def _take_account(self, entry: Entry, leaf: bytes) -> None:
+        name = entry.account
+        if name is None:
+            return
+        account = self.accounts.setdefault(name, Account(name=name, scripts={}, routes={}, domains={}))
+        if entry.account_index != account.entries or (entry.account_prev or "").encode() != account.last:
+            raise IntegrityError(
+                "account_chain_broken",
+                f"entry {entry.index}: the chain of account {name} does not continue",
+                "run: ledger verify",
+            )
+        script = entry.event.subject or ""
+        restore(account, entry, lambda version: self._known_version(name, script, version), self.blobs.get)
+        account.entries += 1
+        account.last = leaf.hex().encode()
+
+    def _index(self, entry: Entry, index: int) -> None:
+        if entry.outcome not in ("rejected", "duplicate"):
+            self.events.add(ids.event_digest(entry.event.source or _NO_EVENT, entry.event.id or _NO_EVENT), index)
+        for made in (entry.version, entry.deployment):
+            digest = ids.id_digest(made.id) if made else None
+            if digest is not None:
+                self.ids.add(digest, index)
+
+    def snapshot(self, directory: Path) -> Snapshot:
+        """The state as it is now, its runs written to `directory`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        return Snapshot(
+            shard=self.shard,
+            size=self.size,
+            next_offset=self.next_offset,
+            topic_id=self.topic_id,
+            recorded_at=self.recorded.text,
+            frontier=list(self.frontier.hashes),
+            accounts=packed(self.accounts),
+            events=self.events.save(directory, "events", self.size),
+            ids=self.ids.save(directory, "ids", self.size),
+        )
+
+
+def load_state(store: Store, file: LedgerFile, shard: int, snapshots: SnapshotFiles | None) -> ShardState:
+    """The state at the end of the log: from the newest usable snapshot, and from the entries after it.
+
+    Raises:
+        IntegrityError: the log contradicts itself.
+    """
+    verifier = file.verifier(shard)
+    snapshot = snapshots.newest() if snapshots else None
+    if snapshots and snapshot and snapshot.shard == shard:
+        state = _from_snapshot(store, shard, snapshot, snapshots.directory)
+        if state is not None and _continue(state, verifier, snapshot.size):
+            return state
+    state = ShardState(store, shard)
+    _continue(state, verifier, 0)
+    return state
+
+
+def _from_snapshot(store: Store, shard: int, snapshot: Snapshot, directory: Path) -> ShardState | None:
+    """The state that a snapshot holds, or None where its runs or its frontier are damaged."""
+    state = ShardState(store, shard)
+    try:
+        state.events = Lookup.load(directory, snapshot.events)
+        state.ids = Lookup.load(directory, snapshot.ids)
+        state.frontier = Frontier(snapshot.size, snapshot.frontier)
+        state.recorded = times.parse(snapshot.recorded_at)
+    except (OSError, ValueError, LedgerError):
+        return None
+    state.accounts = unpacked(snapshot.accounts)
+    state.next_offset = snapshot.next_offset
+    state.topic_id = snapshot.topic_id
+    return state
+
+
+def _continue(state: ShardState, verifier: Verifier, start: int) -> bool:
+    """Read the log from `start`; False where the snapshot at `start` is not what the log says."""
+    reader = state.reader
+    checked = start == 0
+    for _, name, segment in reader.segments(start):
+        if not checked and not _vouches(reader.segment_at(start), state, verifier):
+            return False
+        checked = True
+        state.take(segment.lines)
+        state.unsealed.clear()
+        checkpoint = _checkpoint(segment, verifier, name)
+        if checkpoint.size != state.frontier.size or checkpoint.root != state.frontier.root():
+            raise IntegrityError(
+                "root_mismatch", f"{name}: its checkpoint does not fit the entries before it", "run: ledger verify"
+            )
+    return checked or _vouches(reader.segment_at(start), state, verifier)
+
+
+def _vouches(segment: Segment | None, state: ShardState, verifier: Verifier) -> bool:
+    if segment is None:
+        return False
+    checkpoint = _checkpoint(segment, verifier, f"the segment before entry {state.frontier.size}")
+    return checkpoint.size == state.frontier.size and checkpoint.root == state.frontier.root()
+
+
+def _checkpoint(segment: Segment, verifier: Verifier, name: str) -> Checkpoint:
+    try:
+        return open_checkpoint(segment.note, verifier)
+    except IntegrityError as error:
+        raise IntegrityError(error.code, f"{name}: {error.message}", "run: ledger verify") from error
+
+
+def _decode(line: bytes, index: int) -> Entry:
+    try:
+        entry = decode_entry(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise IntegrityError(
+            "malformed_entry", f"entry {index} cannot be read: {error}", "run: ledger verify"
+        ) from error
+    if entry.v > 1:
+        raise IntegrityError("newer_format", f"entry {index} has format {entry.v}", "use a newer release of the ledger")
+    if entry.index != index:
+        raise IntegrityError(
+            "reordered", f"entry {entry.index} stands where entry {index} belongs", "run: ledger verify"
+        )
+    return entry

@@ -1,0 +1,297 @@
+"""Entries: one line of the log for every record consumed. What is encoded here is what is hashed and stored.
+
+The members, their order and what each means are in `docs/FORMAT.md`. Encoding joins bytes that exist already (the event's own, a
+script's stored aspects); decoding is typed and strict.
+"""
+
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ledger.model.events import Event, Known
+from ledger.model.fold import Lost, Outcome
+from ledger.model.state import Change, Deployment, Version, manifest_json, manifest_sha256, triggers_json
+
+__all__ = [
+    "FORMAT",
+    "MAX_ENTRY_BYTES",
+    "Entry",
+    "Gap",
+    "Line",
+    "Origin",
+    "Place",
+    "decode_entry",
+    "encode_duplicate",
+    "encode_folded",
+    "encode_rejected",
+    "percentage",
+    "sealed_actor",
+]
+
+FORMAT: Final = 1
+MAX_ENTRY_BYTES: Final = 65_535
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Records that had expired before they were read, and who accepted the loss; both offsets inclusive."""
+
+    from_: int = msgspec.field(name="from")
+    to: int
+    accepted_by: str
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The Kafka record that an entry is about."""
+
+    topic: str
+    topic_id: str | UnsetType = UNSET
+    """In the shard's first entry and wherever it differs from the entry before."""
+    partition: int
+    offset: int
+    skipped: int | UnsetType = UNSET
+    """How many offsets before this one Kafka holds no record for."""
+    gap: Gap | UnsetType = UNSET
+    mac: str
+    """HMAC-SHA256 of the record's raw value, hex."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where an entry stands: what does not depend on the event."""
+
+    index: int
+    account: str | None
+    """None where there is no account chain to join."""
+    account_index: int = 0
+    account_prev: str | None = None
+    recorded_at: str
+    origin: bytes
+    """`Origin` as JSON."""
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """An encoded entry, and what had to move to the blob store to keep it within `MAX_ENTRY_BYTES`."""
+
+    entry: bytes
+    blobs: tuple[tuple[str, bytes], ...] = ()
+    """SHA-256 (hex) and content."""
+
+
+# --- decoding ------------------------------------------------------------------------------------------------------------------------
+
+
+class EventPart(msgspec.Struct, frozen=True, kw_only=True):
+    """The event in an entry; extension attributes are not decoded."""
+
+    source: str | None = None
+    id: str | None = None
+    subject: str | None = None
+    time: str | None = None
+    data: Raw | UnsetType = UNSET
+    data_sha256: str | None = None
+
+
+class ReasonPart(msgspec.Struct, frozen=True):
+    """Why a record was rejected."""
+
+    code: str
+    path: str
+    detail: str
+
+
+class ManifestPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version's content, each aspect as its stored bytes."""
+
+    bindings: Raw
+    code: Raw
+    config: Raw
+
+
+class VersionPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The version that an entry made."""
+
+    id: str
+    number: int
+    sha256: str
+    manifest: Raw | UnsetType = UNSET
+    """Absent where it lies in the blob store under `sha256`."""
+
+
+class DeploymentPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The deployment that an entry made."""
+
+    id: str
+    number: int
+    versions: dict[str, int | float]
+    rollback: bool
+    rollback_of: str | None = None
+
+
+class TriggersPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A script's triggers, each aspect as its stored bytes."""
+
+    crons: Raw
+    domains: Raw
+    queues: Raw
+    routes: Raw
+    settings: Raw
+    subdomain: Raw
+
+
+class LostPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What another script lost."""
+
+    subject: str
+    changes: list[Change]
+    triggers: TriggersPart
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An entry, decoded; members as in the JSON."""
+
+    v: int
+    index: int
+    account: str | None
+    account_index: int | None = None
+    account_prev: str | None = None
+    recorded_at: str
+    effective_at: str
+    skew: str | None = None
+    origin: Origin
+    event: EventPart
+    outcome: str
+    reason: ReasonPart | None = None
+    first_index: int | None = None
+    changes: list[Change] | None = None
+    changes_sha256: str | None = None
+    version: VersionPart | None = None
+    deployment: DeploymentPart | None = None
+    triggers: TriggersPart | None = None
+    triggers_sha256: str | None = None
+    others: list[LostPart] = []
+
+
+decode_entry = msgspec.json.Decoder(Entry).decode
+"""Read an entry's line (without its line feed); raises msgspec.MsgspecError where it is not one."""
+
+
+# --- encoding ------------------------------------------------------------------------------------------------------------------------
+
+_MOVABLE: Final = ("manifest", "data", "triggers", "changes")
+"""What moves to the blob store where an entry is too large, in this order."""
+_DATA: Final = b',"data":'
+
+
+def sealed_actor(kind: str, pseudonym: str, sealed: str) -> bytes:
+    """The actor as it stands in an entry."""
+    return f'{{"type":"{kind}","pseudonym":"{pseudonym}","sealed":"{sealed}"}}'.encode()
+
+
+def encode_folded(place: Place, event: Event, actor: bytes, outcome: Outcome) -> Line | None:
+    """The entry of an event that was folded and not rejected.
+
+    Returns:
+        None where the entry is larger than `MAX_ENTRY_BYTES` even with all that may move in the blob store.
+    """
+    attributes, data = event.encode(actor)
+    parts = {"data": data}
+    if outcome.version is not None:
+        parts["manifest"] = manifest_json(outcome.version.code, outcome.version.bindings, outcome.version.config)
+    if outcome.triggers is not None:
+        parts["triggers"] = triggers_json(outcome.triggers)
+    if outcome.changes is not None:
+        parts["changes"] = _encode(outcome.changes)
+    moved: list[str] = []
+    for name in ("", *_MOVABLE):
+        if name in parts:
+            moved.append(name)
+        entry = _join(place, attributes, outcome, parts, moved)
+        if len(entry) <= MAX_ENTRY_BYTES:
+            return Line(entry, tuple((sha256(parts[name]).hexdigest(), parts[name]) for name in moved))
+    return None
+
+
+def encode_duplicate(place: Place, event: Event, effective_at: str, skew: str | None, first_index: int) -> Line:
+    """The entry of an event that an earlier entry has already; its attributes stay, its data does not."""
+    attributes, _ = event.encode(b"")
+    head = _head(place, effective_at, skew)
+    return Line(b'%b%b},"outcome":"duplicate","first_index":%d}' % (head, attributes[: -len(_DATA)], first_index))
+
+
+def encode_rejected(place: Place, known: Known, effective_at: str, skew: str | None, reason: Any) -> Line:
+    """The entry of a record that was refused: what could be read safely, and why."""
+    names = ("source", "id", "subject", "time")
+    event = {name: getattr(known, name) for name in names if getattr(known, name) is not None}
+    head = _head(place, effective_at, skew)
+    return Line(b'%b%b,"outcome":"rejected","reason":%b}' % (head, _encode(event), _encode(reason)))
+
+
+def _head(place: Place, effective_at: str, skew: str | None) -> bytes:
+    """Everything up to the event's value."""
+    if place.account is None:
+        chain = '"account":null'
+    else:
+        prev = f'"{place.account_prev}"' if place.account_prev else "null"
+        chain = f'"account":"{place.account}","account_index":{place.account_index},"account_prev":{prev}'
+    skewed = f'"skew":"{skew}",' if skew else ""
+    head = f'{{"v":{FORMAT},"index":{place.index},{chain},"recorded_at":"{place.recorded_at}","effective_at":"{effective_at}",{skewed}"origin":'
+    return b'%b%b,"event":' % (head.encode(), place.origin)
+
+
+def _join(place: Place, attributes: bytes, outcome: Outcome, parts: dict[str, bytes], moved: list[str]) -> bytes:
+    def part(name: str) -> bytes:
+        return _digest(name, parts[name]) if name in moved else b',"%b":%b' % (name.encode(), parts[name])
+
+    pieces = [
+        _head(place, outcome.effective_at, outcome.skew),
+        attributes[: -len(_DATA)],
+        part("data"),
+        b'},"outcome":"%b"' % outcome.kind.encode(),
+    ]
+    if "changes" in parts:
+        pieces.append(part("changes"))
+    if outcome.version is not None:
+        pieces.append(_version_json(outcome.version, parts["manifest"], whole="manifest" not in moved))
+    if outcome.deployment is not None:
+        pieces.append(_deployment_json(outcome.deployment, rollback=outcome.rollback, rollback_of=outcome.rollback_of))
+    if "triggers" in parts:
+        pieces.append(part("triggers"))
+    if outcome.others:
+        pieces.append(b',"others":[%b]' % b",".join(map(_lost_json, outcome.others)))
+    pieces.append(b"}")
+    return b"".join(pieces)
+
+
+def _digest(name: str, content: bytes) -> bytes:
+    return f',"{name}_sha256":"{sha256(content).hexdigest()}"'.encode()
+
+
+def _version_json(version: Version, manifest: bytes, *, whole: bool) -> bytes:
+    head = f',"version":{{"id":"{version.id}","number":{version.number},"sha256":"{manifest_sha256(manifest)}"'
+    return b'%b,"manifest":%b}' % (head.encode(), manifest) if whole else head.encode() + b"}"
+
+
+def _deployment_json(deployment: Deployment, *, rollback: bool, rollback_of: str | None) -> bytes:
+    versions = ",".join(
+        f"{_encode(share.version).decode()}:{percentage(share.thousandths)}" for share in deployment.shares
+    )
+    of = f',"rollback_of":{_encode(rollback_of).decode()}' if rollback_of is not None else ""
+    text = f',"deployment":{{"id":"{deployment.id}","number":{deployment.number},"versions":{{{versions}}},"rollback":{str(rollback).lower()}{of}}}'
+    return text.encode()
+
+
+def _lost_json(lost: Lost) -> bytes:
+    return b'{"subject":"%b","changes":%b,"triggers":%b}' % (
+        lost.subject.encode(),
+        _encode(lost.changes),
+        triggers_json(lost.triggers),
+    )
+
+
+def percentage(thousandths: int) -> int | float:
+    """A share as a percentage: an integer where it is one."""
+    whole, rest = divmod(thousandths, 1000)
+    return thousandths / 1000 if rest else whole

@@ -1,0 +1,149 @@
+"""State: what the fold remembers of an account and its scripts. A cache: it can be rebuilt from the log.
+
+A script's aspects are kept as their stored bytes (compact JSON, members sorted), so that what did not change is neither parsed
+nor encoded again, and a script costs little more than its manifest.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+__all__ = [
+    "ABSENT",
+    "EMPTY",
+    "NO_TRIGGERS",
+    "WHOLE",
+    "Account",
+    "Change",
+    "Deployment",
+    "Script",
+    "Share",
+    "Triggers",
+    "Version",
+    "manifest_json",
+    "manifest_sha256",
+    "triggers_json",
+]
+
+EMPTY: Final = b"{}"
+WHOLE: Final = 100_000
+"""All traffic, in thousandths of a per cent."""
+
+Change = tuple[str, str, str]
+"""(aspect, name, `added` | `removed` | `changed`)."""
+
+
+class Version(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An immutable snapshot of a script; code, bindings and config as stored bytes."""
+
+    id: str
+    number: int
+    code: bytes
+    bindings: bytes
+    config: bytes
+
+
+class Share(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One version's part in a deployment."""
+
+    version: str
+    number: int
+    """The version's number."""
+    thousandths: int
+    """Of a per cent: 0 to `WHOLE`."""
+
+
+class Deployment(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Makes one version active, or several by percentage; shares are sorted by version id."""
+
+    id: str
+    number: int
+    shares: tuple[Share, ...]
+
+    def whole(self) -> Share | None:
+        """The share that takes all traffic, or None where traffic is split."""
+        return next((share for share in self.shares if share.thousandths == WHOLE), None)
+
+
+class Triggers(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """How a script is reached or watched, as stored bytes; members in the order of the stored object."""
+
+    crons: bytes = EMPTY
+    domains: bytes = EMPTY
+    queues: bytes = EMPTY
+    routes: bytes = EMPTY
+    settings: bytes = EMPTY
+    subdomain: bytes = EMPTY
+
+
+NO_TRIGGERS: Final = Triggers()
+
+
+class Script(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A script between two entries. It exists while `newest` is there."""
+
+    versions: int
+    """The last version number given; numbers go on after a deletion. `deployments` likewise."""
+    deployments: int
+    newest: Version | None
+    active: Deployment | None
+    serving: Version | None
+    """The version that takes all traffic; None where none does."""
+    triggers: Triggers
+    effective_at: str
+    """Of the last entry that touched the script, as text; empty before the first."""
+
+
+ABSENT: Final = Script(0, 0, None, None, None, NO_TRIGGERS, "")
+
+
+class Account(msgspec.Struct, gc=False):
+    """An account at home in this shard. The one mutable type here: `settle` moves it from entry to entry."""
+
+    name: str
+    entries: int = 0
+    """How many entries its chain has: the next `account_index`."""
+    last: bytes = b""
+    """Leaf hash of the last entry of the chain, as hex; empty before the first."""
+    scripts: dict[str, Script] = {}
+    routes: dict[str, str] = {}
+    """Route pattern to the script that has it. `domains` likewise, by host name."""
+    domains: dict[str, str] = {}
+
+    def settle(
+        self, subject: str, scripts: dict[str, Script], changes: Iterable[Change], lost: Mapping[str, Iterable[Change]]
+    ) -> None:
+        """Take over what one entry did: the new state of the scripts it touched, and who owns its routes and domains now."""
+        self.scripts.update(scripts)
+        for script, its_changes in (*lost.items(), (subject, changes)):
+            for aspect, name, op in its_changes:
+                if aspect in ("routes", "domains"):
+                    owners = self.routes if aspect == "routes" else self.domains
+                    if op != "removed":
+                        owners[name] = script
+                    elif owners.get(name) == script:
+                        del owners[name]
+
+
+def manifest_json(code: bytes, bindings: bytes, config: bytes) -> bytes:
+    """A version's manifest as it is stored and digested."""
+    return b'{"bindings":%b,"code":%b,"config":%b}' % (bindings, code, config)
+
+
+def manifest_sha256(manifest: bytes) -> str:
+    """The digest of a manifest's bytes, hex."""
+    return sha256(manifest).hexdigest()
+
+
+def triggers_json(triggers: Triggers) -> bytes:
+    """A script's triggers as they are stored."""
+    return b'{"crons":%b,"domains":%b,"queues":%b,"routes":%b,"settings":%b,"subdomain":%b}' % (
+        triggers.crons,
+        triggers.domains,
+        triggers.queues,
+        triggers.routes,
+        triggers.settings,
+        triggers.subdomain,
+    )

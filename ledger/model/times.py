@@ -1,0 +1,67 @@
+"""Times as text: RFC 3339 in UTC with `Z`, at most six fractional digits.
+
+The log stores times as text and compares them here, so that a time is never re-formatted and loses nothing. A `Time` holds
+the text beside a key of fixed width whose order as text is the order in time.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+__all__ = ["EARLIEST", "Time", "from_milliseconds", "parse"]
+
+_FORM = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z",
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_MILLISECONDS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+
+
+class Time(NamedTuple):
+    """A point in time."""
+
+    key: str
+    """`YYYY-MM-DDTHH:MM:SSffffff`: compares as text in the order of time."""
+    text: str
+    """As it was written."""
+
+
+def parse(text: str) -> Time:
+    """Read a time strictly.
+
+    Raises:
+        ValueError: not RFC 3339 in UTC with `Z`, more than six fractional digits, or no such day.
+    """
+    if _FORM.fullmatch(text) is None or not _is_day(text[:10]):
+        raise ValueError(text)
+    return Time(text[:19] + text[20:-1].ljust(6, "0"), text)
+
+
+def from_milliseconds(milliseconds: int) -> Time:
+    """The time of a Kafka record (milliseconds since 1970), printed with three fractional digits.
+
+    What a record without a timestamp (-1) or one beyond the year 9999 says is held within what the format can hold, so that
+    folding stays total.
+    """
+    held = min(max(milliseconds, 0), _MAX_MILLISECONDS)
+    second, millisecond = divmod(held, 1000)
+    prefix = _second(second)
+    return Time(f"{prefix}{millisecond:03d}000", f"{prefix}.{millisecond:03d}Z")
+
+
+@lru_cache(maxsize=1024)
+def _second(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=4096)
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+EARLIEST: Final = from_milliseconds(0)

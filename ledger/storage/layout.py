@@ -1,0 +1,65 @@
+"""Names of the objects of a ledger: path arithmetic only, no IO.
+
+A ledger is a tree of objects under one root; every name here is relative to it, with `/` between its parts.
+`docs/FORMAT.md` lists them all.
+"""
+
+import re
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+LEDGER_FILE: Final = "ledger.json"
+LOG: Final = "log/"
+ACCOUNTS: Final = "accounts/"
+TOPICS: Final = "topics/"
+KEYS: Final = "keys/"
+BLOBS: Final = "blobs/"
+QUARANTINE: Final = "quarantine/"
+CACHE: Final = "cache/"
+
+MAX_SHARDS: Final = 10_000
+MAX_INDEX: Final = 10**16 - 1
+_SEGMENT = re.compile(r"log/([0-9]{4})/([0-9]{16})\.ndjson\.zst")
+
+
+class SegmentName(NamedTuple):
+    """What a segment's name says: the shard, and the index of the segment's first entry."""
+
+    shard: int
+    first: int
+
+
+def shard_prefix(shard: int) -> str:
+    """The prefix under which all segments of a shard lie (requires 0 <= shard < MAX_SHARDS)."""
+    return f"{LOG}{shard:04d}/"
+
+
+def segment(shard: int, index: int) -> str:
+    """The name of the segment whose first entry has this index (requires 0 <= index <= MAX_INDEX)."""
+    return f"{LOG}{shard:04d}/{index:016d}.ndjson.zst"
+
+
+def parse_segment(name: str) -> SegmentName | None:
+    """The shard and first index that a segment's name says, or None where it is not such a name."""
+    match = _SEGMENT.fullmatch(name)
+    return SegmentName(int(match[1]), int(match[2])) if match else None
+
+
+def account(name: str) -> str:
+    """The registration of an account: which shard it is at home in."""
+    return f"{ACCOUNTS}{sha256(name.encode()).hexdigest()[:32]}.json"
+
+
+def topic(topic_id: str) -> str:
+    """The acceptance of a topic id."""
+    return f"{TOPICS}{topic_id}.json"
+
+
+def blob(digest: str) -> str:
+    """The blob with this SHA-256 (64 lower-case hex digits)."""
+    return f"{BLOBS}{digest[:2]}/{digest}"
+
+
+def quarantine(shard: int, index: int) -> str:
+    """The raw bytes of the rejected record whose entry has this index."""
+    return f"{QUARANTINE}{shard:04d}/{index:016d}.json"

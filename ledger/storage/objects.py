@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.errors import NotFoundError, StoreConflictError, StoreError, UsageError
+from ledger.errors import InputError, NotFoundError, StoreConflictError, StoreError, UsageError
 from ledger.storage.store import check_name, check_prefix
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ObjectStore:
         # The library's prefixes are whole parts; and not every object store lists in order.
         folder = check_prefix(prefix).rpartition("/")[0]
         with self._errors("list", prefix):
-            pages = obstore.list(self._store, prefix=folder or None, offset=after or None)
+            pages = obstore.list(self._store, prefix=folder or None, offset=_as_name(after))
             names = [str(meta["path"]) for page in pages for meta in page]
         return iter(sorted(name for name in names if name.startswith(prefix) and name > after))
 
@@ -125,6 +125,14 @@ class ObjectStore:
             raise StoreError(
                 "store_unavailable", message, "check the endpoint, the network and the bucket's name"
             ) from error
+
+
+def _as_name(text: str) -> str | None:
+    """The text where it is a name, which is all that the library can start after; else None, and all names are asked for."""
+    try:
+        return check_name(text)
+    except InputError:
+        return None
 
 
 def _first_line(error: Exception) -> str:

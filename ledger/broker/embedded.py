@@ -24,20 +24,14 @@ _START_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.05
 _ATTEMPTS: Final = 5
 
-# The broker must not outlive us, however we end: a shell beside it holds the read end of a pipe whose write end only we have.
-# Kill -9 of this process closes the pipe, `read` returns, the broker is killed. It has nothing to save, and asked to terminate
-# it would wait for as long as anybody is connected to it.
+# The broker must not outlive us, however we end: a shell beside it reads from a pipe whose other end only we have. Kill -9 of
+# this process closes the pipe, `read` returns, the process group ends. Its number cannot be another's while the shell is in it.
+# The broker is killed outright: it has nothing to save, and asked to terminate it would wait for whoever is connected.
 _GUARD: Final = """
 exec 3<&0 </dev/null
-"$@" 3<&- &
-broker=$!
-{ read -r _ <&3; kill -KILL "$broker" 2>/dev/null; } >/dev/null 2>&1 &
-guard=$!
+{ read -r _ <&3; kill -s KILL -- "-$$"; } >/dev/null 2>&1 &
 exec 3<&-
-wait "$broker"
-status=$?
-kill "$guard" 2>/dev/null
-exit "$status"
+exec "$@"
 """
 
 

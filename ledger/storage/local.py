@@ -126,9 +126,8 @@ class LocalStore:
                 path.mkdir(self._dir_mode)
         to_sync = [path.parent for path in (*inside, *above)]
         if found_root and not os.access(self.root.parent, os.R_OK):
-            to_sync.remove(
-                self.root.parent
-            )  # made by somebody else in a place that we can't open: theirs to make durable
+            # Made by somebody else in a place that we can't open: theirs to make durable.
+            to_sync.remove(self.root.parent)
         return to_sync
 
     def _write(self, path: Path, data: bytes, syncer: Syncer) -> None:

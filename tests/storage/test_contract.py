@@ -195,7 +195,7 @@ def test_a_name_that_could_leave_the_root_is_refused(store: Store, name: str) ->
 def test_a_prefix_that_could_leave_the_root_is_refused(store: Store, prefix: str) -> None:
     """A listing can't climb either."""
     with pytest.raises(InputError) as caught:
-        store.list(prefix)
+        list(store.list(prefix))
     assert caught.value.code == "bad_name"
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 SAFE_INTEGER = 2**53 - 1
 DEEPEST = 64
+_EXPONENT = re.compile(r"\de[+-]\d")
 _NO_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[^\[\]{}"]+', re.DOTALL)
 
 
@@ -94,13 +95,19 @@ def duplicate_path(value: Any, path: str = "$") -> str | None:
 
 def compact(value: Any) -> str:
     """The stored form: no white space, members sorted by code point at every level, shortest numbers."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _compact_exponents(value) if _EXPONENT.search(text) else text
+
+
+def _compact_exponents(value: Any) -> str:
+    """`compact` where Python's own text may have exponents longer than need be (`1e+16` is `1e16`)."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{compact(name)}:{compact(value[name])}" for name in sorted(value)) + "}"
     if isinstance(value, list):
         return "[" + ",".join(compact(item) for item in value) + "]"
     if isinstance(value, float):
         mantissa, _, exponent = repr(value).partition("e")
-        return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+        return f"{mantissa}e{int(exponent)}"
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -1,0 +1,1 @@
+"""The log of each shard: writing it, reading it, checking it."""

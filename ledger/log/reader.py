@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, NotFoundError
 from ledger.log.segments import Segment, parse_segment
 from ledger.storage import layout
 from ledger.storage.store import Store
@@ -50,21 +50,27 @@ class ShardReader:
         Raises:
             IntegrityError: `segment_missing`, where the segments do not follow one another.
         """
-        self._starts = []
+        self._starts = [index for index, _ in segment_names(self._store, self._shard) if index < start]
         self._size = start
-        for index, name in segment_names(self._store, self._shard):
-            if index < start:
-                self._starts.append(index)
-            elif index == self._size:
-                segment = parse_segment(self._store.get(name), name)
-                yield index, name, segment
-                self.add(index, len(segment.lines))
-            else:
-                raise IntegrityError(
-                    "segment_missing",
-                    f"shard {self._shard:04d}: after {self._size} entries comes {name}",
-                    "run: ledger verify",
-                )
+        while (segment := self._next()) is not None:
+            index = self._size
+            yield index, layout.segment(self._shard, index), segment
+            self.add(index, len(segment.lines))
+
+    def _next(self) -> Segment | None:
+        """The segment that begins where the log ends, found by its name: a listing may miss what is written meanwhile."""
+        name = layout.segment(self._shard, self._size)
+        try:
+            return parse_segment(self._store.get(name), name)
+        except NotFoundError:
+            beyond = next(segment_names(self._store, self._shard, after=name), None)
+        if beyond is None:
+            return None
+        try:
+            return parse_segment(self._store.get(name), name)  # both may have been written since
+        except NotFoundError:
+            message = f"shard {self._shard:04d}: after {self._size} entries comes {beyond[1]}"
+            raise IntegrityError("segment_missing", message, "run: ledger verify") from None
 
     def add(self, index: int, count: int) -> None:
         """Take note of a segment that was written (or read) at the end of the log."""

@@ -243,10 +243,7 @@ def is_valid_secret(value: Any) -> bool:
 
 def apply_patch(aspect: str, before: dict[str, Any], patch: Patch) -> dict[str, Any]:
     """The aspect's value after a patch: a new dict, `before` is not changed."""
-    if patch.replace:
-        after = dict(patch.names)
-    else:
-        after = _merge(before, patch.names, NESTED.get(aspect, ()))
+    after = dict(patch.names) if patch.replace else _merge(before, patch.names, NESTED.get(aspect, ()))
     for name in ("vars", "secrets") if aspect == "config" else ():
         if name in after and not after[name]:
             del after[name]

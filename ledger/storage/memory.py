@@ -21,9 +21,11 @@ class MemoryStore:
 
     def put_many(self, objects: Sequence[tuple[str, bytes]]) -> list[bool]:
         """Create objects; True where one was created, False where the name existed."""
+        for name, _ in objects:
+            check_name(name)
         created = []
         for name, data in objects:
-            created.append(check_name(name) not in self._objects)
+            created.append(name not in self._objects)
             self._objects.setdefault(name, bytes(data))
         return created
 

@@ -1,0 +1,1 @@
+"""The worker: a Faust app that hands whole record batches from Kafka to the ledger's writers."""

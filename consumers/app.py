@@ -1,0 +1,92 @@
+"""The Faust app: one agent on the ledger's topic, with the batch transport."""
+
+import logging
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any, Final, cast
+
+import faust
+from faust.types import TP
+from yarl import URL
+
+from consumers.partition import Fetched
+from consumers.settings import Settings
+from consumers.shards import Shards
+from consumers.transport import BatchTransport
+from ledger.log.ledgerfile import LedgerFile
+
+__all__ = ["build_app"]
+
+_DAY_S: Final = 86_400.0
+
+
+def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) -> faust.App:
+    """The app of a worker.
+
+    Args:
+        settings: the worker's.
+        file: what the ledger is.
+        shards: where the agent hands records to.
+        data: a directory that Faust may use; it keeps nothing there.
+    """
+    brokers = [URL(f"aiokafka://{address}") for address in settings.bootstrap.split(",")]
+    app = faust.App(
+        settings.group,
+        broker=brokers,
+        datadir=data,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        stream_wait_empty=False,
+        stream_buffer_maxsize=2,
+        broker_commit_interval=settings.commit_interval_s,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.heartbeat_s,
+        # A state without a snapshot is loaded from the whole log: that takes its time, and is no reason to give up.
+        broker_request_timeout=600.0,
+        broker_max_poll_interval=_DAY_S,
+        stream_processing_timeout=_DAY_S,
+        broker_commit_livelock_soft_timeout=_DAY_S,
+        worker_redirect_stdouts=False,
+    )
+    app.transport = BatchTransport(brokers, app, next_offsets=shards.next_offsets)
+    topic = app.topic(file.topic, key_serializer="raw", value_serializer="raw")
+    shards.log_start = lambda partition: _log_start(app, TP(file.topic, partition))
+
+    @app.agent(topic, name="fold")
+    async def fold(stream: Any) -> None:
+        # `noack`: a batch is acknowledged when its segment is durable, which is later than when this loop goes on.
+        async for event in stream.noack().events():
+            await shards.offer(event.message.partition, Fetched(event.value, event.ack))
+
+    @app.on_partitions_revoked.connect
+    async def _revoked(_app: Any, _revoked: Any, **_: Any) -> None:
+        await _finish(app, shards)
+
+    @app.on_before_shutdown.connect
+    async def _before_shutdown(_app: Any, **_: Any) -> None:
+        await _finish(app, shards)
+
+    return app
+
+
+async def _finish(app: faust.App, shards: Shards) -> None:
+    await shards.finish()
+    if shards.failure is None:
+        await cast(Awaitable[bool], app.consumer.commit())
+
+
+async def _log_start(app: faust.App, partition: TP) -> int:
+    offsets = await app.consumer.earliest_offsets(partition)
+    return int(next(iter(offsets.values())))
+
+
+def idle_for_s(shards: Shards) -> float:
+    """How long no record has come, in seconds; 0 before the first assignment."""
+    return time.monotonic() - shards.last_activity if shards.is_assigned else 0.0
+
+
+logging.getLogger("consumers").addHandler(logging.NullHandler())

@@ -1,0 +1,215 @@
+"""One assigned partition: record batches in, durable segments out, acknowledged in order."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from consumers.settings import Settings
+from ledger.errors import StoreConflictError, StoreError
+from ledger.log.records import RecordLike
+from ledger.log.writer import Draft, ShardWriter
+
+__all__ = ["Fetched", "Partition", "Tools"]
+
+T = TypeVar("T")
+_MAX_IN_FLIGHT = 2
+
+
+class Fetched:
+    """A fetched record batch, and how to acknowledge it."""
+
+    __slots__ = ("acknowledge", "records", "size")
+
+    def __init__(self, records: Sequence[RecordLike], acknowledge: Callable[[], None]) -> None:
+        self.records = records
+        self.acknowledge = acknowledge
+        self.size = sum(len(record.value or b"") for record in records)
+
+    def parts(self, records: int) -> "list[Fetched]":
+        """The same in parts of so many records at most; the last one acknowledges the whole."""
+        if len(self.records) <= records:
+            return [self]
+        pieces = [self.records[start : start + records] for start in range(0, len(self.records), records)]
+        return [*(Fetched(piece, _nothing) for piece in pieces[:-1]), Fetched(pieces[-1], self.acknowledge)]
+
+
+def _nothing() -> None:
+    """A part that is not the last acknowledges nothing."""
+
+
+class Tools:
+    """What the partitions of a worker share. Folding has one thread and committing another, so that both keep their order."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folding: Executor,
+        committing: Executor,
+        open_shard: Callable[[int], ShardWriter],
+        check_origin: Callable[[int, int, int], Coroutine[None, None, None]],
+        committed: Callable[[int], None],
+    ) -> None:
+        self.settings = settings
+        self.folding = folding
+        self.committing = committing
+        self.open_shard = open_shard
+        """Loads a shard's state (in the folding thread)."""
+        self.check_origin = check_origin
+        """Given partition, the ledger's next offset and the first offset fetched: raises unless the records are what they seem."""
+        self.committed = committed
+        """Told the number of records after each batch."""
+
+
+class Partition:
+    """Gathers fetched batches, folds them, commits them while the next ones fold, and acknowledges what is durable."""
+
+    def __init__(self, number: int, writer: ShardWriter, tools: Tools) -> None:
+        self.number = number
+        self._writer = writer
+        self._tools = tools
+        self._queue: asyncio.Queue[Fetched | None] = asyncio.Queue(tools.settings.queued_fetches)
+        self._in_flight: deque[tuple[list[Fetched], asyncio.Task[None]]] = deque()
+
+    @property
+    def next_offset(self) -> int:
+        """The ledger's next offset, drafts included."""
+        return self._writer.next_offset
+
+    async def offer(self, fetched: Fetched) -> None:
+        """Queue a fetched batch; waits while too many wait already."""
+        for part in fetched.parts(self._tools.settings.batch_records):
+            await self._queue.put(part)
+
+    async def run(self) -> None:
+        """Work until `finish` is called (what is queued then is still committed).
+
+        Raises:
+            LedgerError: the log or the store is broken beyond retries; what was not committed is not acknowledged.
+        """
+        last = False
+        try:
+            while not last:
+                batch, last = await self._gather()
+                if batch:
+                    await self._write(batch)
+            await self._settle()
+        finally:
+            for _, task in self._in_flight:
+                task.cancel()
+
+    async def finish(self) -> None:
+        """Let `run` end after what is queued."""
+        await self._queue.put(None)
+
+    async def save(self) -> None:
+        """Keep a snapshot (requires that `run` has ended without an error)."""
+        await self._in(self._tools.folding, self._writer.save_snapshot)
+
+    async def _gather(self) -> tuple[list[Fetched], bool]:
+        """The next batch, bounded by count, bytes and age, and whether it is the last one."""
+        settings = self._tools.settings
+        first = await self._next()
+        if first is None:
+            return [], True
+        batch, records, size = [first], len(first.records), first.size
+        deadline = asyncio.get_running_loop().time() + settings.batch_age_ms / 1000
+        while records < settings.batch_records and size < settings.batch_bytes:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    fetched = await self._queue.get()
+            except TimeoutError:
+                break
+            if fetched is None:
+                return batch, True
+            batch.append(fetched)
+            records += len(fetched.records)
+            size += fetched.size
+        return batch, False
+
+    async def _next(self) -> Fetched | None:
+        """The next fetched batch; while there is none, what is in flight is settled."""
+        if self._queue.empty() and self._in_flight:
+            await self._settle()
+        return await self._queue.get()
+
+    async def _write(self, batch: list[Fetched]) -> None:
+        """Fold a batch and start committing it."""
+        first = batch[0].records[0].offset
+        check = asyncio.create_task(self._tools.check_origin(self.number, self.next_offset, first))
+        try:
+            try:
+                draft = await self._fold(batch)
+            finally:
+                # Before anything of the batch is written: are these records really of the topic that the ledger knows?
+                await check
+            while len(self._in_flight) >= _MAX_IN_FLIGHT:
+                await self._settle_oldest()
+        except StoreError as error:
+            await self._recover(error, batch)
+            return
+        before = self._in_flight[-1][1] if self._in_flight else None
+        self._in_flight.append((batch, asyncio.create_task(self._commit(draft, before))))
+
+    async def _fold(self, batch: list[Fetched]) -> Draft | None:
+        records = [record for fetched in batch for record in fetched.records]
+        return await self._in(self._tools.folding, lambda: self._writer.fold(records))
+
+    async def _commit(self, draft: Draft | None, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before  # a segment is never written before those that it follows
+        if draft is not None:
+            await self._in(self._tools.committing, lambda: self._writer.commit(draft))
+
+    async def _settle(self) -> None:
+        """Wait until nothing is in flight."""
+        try:
+            while self._in_flight:
+                await self._settle_oldest()
+        except StoreError as error:
+            await self._recover(error, [])
+
+    async def _settle_oldest(self) -> None:
+        batch, task = self._in_flight[0]
+        await task
+        self._in_flight.popleft()
+        self._acknowledge(batch)
+
+    def _acknowledge(self, batch: list[Fetched]) -> None:
+        for fetched in batch:
+            fetched.acknowledge()
+        self._tools.committed(sum(len(fetched.records) for fetched in batch))
+
+    async def _recover(self, error: StoreError, batch: list[Fetched]) -> None:
+        """After a lost race or a failing store: read what is really there, and go on after it with all that is not acknowledged.
+
+        A put that failed may have persisted: opening the shard again finds that out, for it reads the log.
+
+        Raises:
+            StoreError: the store goes on failing.
+        """
+        settings = self._tools.settings
+        waiting = [fetched for gathered, _ in self._in_flight for fetched in gathered] + batch
+        await asyncio.gather(*(task for _, task in self._in_flight), return_exceptions=True)
+        self._in_flight.clear()
+        failures = 0
+        while True:
+            if not isinstance(error, StoreConflictError):
+                failures += 1
+                if failures > settings.retries:
+                    raise error
+                await asyncio.sleep(settings.retry_pause_s * 2 ** (failures - 1))
+            try:
+                self._writer = await self._in(self._tools.folding, lambda: self._tools.open_shard(self.number))
+                draft = await self._fold(waiting) if waiting else None
+                await self._commit(draft, None)
+            except StoreError as again:
+                error = again
+                continue
+            self._acknowledge(waiting)
+            return
+
+    @staticmethod
+    async def _in(executor: Executor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)

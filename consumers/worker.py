@@ -1,0 +1,112 @@
+"""A worker process: starts the app, stops it cleanly, and ends with the documented exit code."""
+
+import asyncio
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final, cast
+
+import faust
+from faust.worker import Worker
+
+from consumers.app import build_app, idle_for_s
+from consumers.settings import Settings
+from consumers.shards import Shards, known_topic
+from consumers.transport import check_faust
+from ledger.broker.connection import describe_topic
+from ledger.errors import BrokerError, LedgerError
+from ledger.log.ledgerfile import read_ledger_file
+from ledger.storage.keys import KeyStore
+from ledger.storage.store import open_store
+
+__all__ = ["run"]
+
+_QUIET: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+_IDLE_CHECK_S: Final = 0.1
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT), is idle for long enough, or fails.
+
+    Returns:
+        How many records it committed.
+
+    Raises:
+        LedgerError: why it stopped.
+    """
+    check_faust()
+    store = open_store(settings.ledger)
+    file = read_ledger_file(store)
+    keys = KeyStore.open(open_store(settings.keys, file_mode=0o600, dir_mode=0o700), file.name)
+    described = describe_topic(settings.bootstrap, file.topic)
+    topic_id = known_topic(store, file, described.topic_id, described.partitions)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    _silence()
+    with tempfile.TemporaryDirectory(prefix="ledger-worker-") as data:
+        shards = Shards(settings, store, keys, file, topic_id)
+        app = build_app(settings, file, shards, Path(data))
+        worker = _LedgerWorker(app, settings, shards, loop)
+        crash = worker.execute()
+        shards.close()
+    failure = shards.failure or crash
+    if isinstance(failure, LedgerError):
+        raise failure
+    if failure is not None:
+        raise BrokerError(
+            "consumer_crashed",
+            f"the consumer stopped: {type(failure).__name__}: {failure}",
+            "look at the broker, then start the worker again; it goes on where the log ends",
+        ) from failure
+    return shards.entries
+
+
+class _LedgerWorker(Worker):
+    """Faust's worker, told to stop from inside as well."""
+
+    def __init__(self, app: faust.App, settings: Settings, shards: Shards, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(app, loop=loop, loglevel="CRITICAL", quiet=True, redirect_stdouts=False)
+        self.spinner = None
+        self._settings = settings
+        self._shards = shards
+
+    def execute(self) -> BaseException | None:
+        """Run to the end; what Faust crashed of, or None."""
+        self.add_future(self._shards.watch())
+        self.add_future(self._stop_when_told())
+        try:
+            self.execute_from_commandline()
+        except SystemExit:
+            return cast(BaseException | None, self.crash_reason)
+        except Exception as error:  # noqa: BLE001 - whatever ends Faust ends the worker, with an exit code
+            return error
+        return None
+
+    def carp(self, msg: str) -> None:
+        """Faust's way of printing on signals; a worker says what it has to say itself."""
+
+    def _setup_logging(self) -> None:
+        """Logging is set up by the process, not by Faust."""
+
+    async def on_startup_finished(self) -> None:
+        """Say that the worker is ready."""
+        sys.stderr.write("ready\n")
+        sys.stderr.flush()
+
+    async def _stop_when_told(self) -> None:
+        limit = self._settings.until_idle_s
+        while not self._shards.stopped.is_set():
+            try:
+                await asyncio.wait_for(self._shards.stopped.wait(), _IDLE_CHECK_S)
+            except TimeoutError:
+                if limit is not None and idle_for_s(self._shards) >= limit:
+                    break
+        await self.stop()
+
+
+def _silence() -> None:
+    """What brokers' clients log is not for people; what matters comes out as an error with a hint."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,1 @@
+"""Questions to a ledger: DuckDB views over the segments, and typed answers from them."""

@@ -29,7 +29,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Of all that is printed as an object."""
 
 
-class ShardStatus(Answer):
+class ShardStatus(Answer, frozen=True, kw_only=True):
     """One shard as far as a reader sees it."""
 
     shard: int
@@ -45,7 +45,7 @@ class ShardStatus(Answer):
     """Index at which a segment is missing although later ones exist; nothing after it is shown anywhere."""
 
 
-class Status(Answer):
+class Status(Answer, frozen=True, kw_only=True):
     """A ledger at a glance."""
 
     ledger: str
@@ -60,7 +60,7 @@ class Status(Answer):
     shards: list[ShardStatus]
 
 
-class Share(Answer):
+class Share(Answer, frozen=True, kw_only=True):
     """A version's part in a deployment."""
 
     version: str
@@ -68,7 +68,7 @@ class Share(Answer):
     percentage: float
 
 
-class ScriptRow(Answer):
+class ScriptRow(Answer, frozen=True, kw_only=True):
     """A script now, or as of a time."""
 
     account: str
@@ -90,7 +90,7 @@ class ScriptRow(Answer):
     subdomain: bool
 
 
-class DeploymentRow(Answer):
+class DeploymentRow(Answer, frozen=True, kw_only=True):
     """A deployment as `wrangler deployments` shows it."""
 
     account: str
@@ -112,7 +112,7 @@ class DeploymentRow(Answer):
     """`shard/index` of the entry that made it."""
 
 
-class VersionRow(Answer):
+class VersionRow(Answer, frozen=True, kw_only=True):
     """A version of a script."""
 
     account: str
@@ -135,7 +135,7 @@ class VersionRow(Answer):
     entry: str
 
 
-class Change(Answer):
+class Change(Answer, frozen=True, kw_only=True):
     """One name that an entry changed."""
 
     aspect: str
@@ -143,7 +143,7 @@ class Change(Answer):
     op: str
 
 
-class HistoryRow(Answer):
+class HistoryRow(Answer, frozen=True, kw_only=True):
     """An entry that changed a script."""
 
     account: str
@@ -163,7 +163,7 @@ class HistoryRow(Answer):
     changes: list[Change]
 
 
-class RejectedRow(Answer):
+class RejectedRow(Answer, frozen=True, kw_only=True):
     """A record that became no change."""
 
     entry: str
@@ -182,14 +182,14 @@ class RejectedRow(Answer):
     """The object of the ledger with its bytes; None where they were not kept."""
 
 
-class ShownVersion(Answer, tag="version", tag_field="kind"):
+class ShownVersion(Answer, frozen=True, kw_only=True, tag="version", tag_field="kind"):
     """A version, whole."""
 
     version: VersionRow
     manifest: dict[str, Any]
 
 
-class ShownDeployment(Answer, tag="deployment", tag_field="kind"):
+class ShownDeployment(Answer, frozen=True, kw_only=True, tag="deployment", tag_field="kind"):
     """A deployment with the versions that it serves, whole."""
 
     deployment: DeploymentRow
@@ -197,7 +197,7 @@ class ShownDeployment(Answer, tag="deployment", tag_field="kind"):
     changes: list[Change]
 
 
-class ShownEntry(Answer, tag="entry", tag_field="kind"):
+class ShownEntry(Answer, frozen=True, kw_only=True, tag="entry", tag_field="kind"):
     """An entry as it stands in the log."""
 
     shard: int

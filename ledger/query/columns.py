@@ -13,9 +13,9 @@ Shape = Mapping[str, "str | Shape"]
 
 _PATCH: Final[Shape] = {"replace": "JSON", "merge": "JSON"}
 
-TRIGGERS: Final[Shape] = {
-    aspect: "MAP(VARCHAR, JSON)" for aspect in ("crons", "domains", "queues", "routes", "settings", "subdomain")
-}
+TRIGGERS: Final[Shape] = dict.fromkeys(
+    ("crons", "domains", "queues", "routes", "settings", "subdomain"), "MAP(VARCHAR, JSON)"
+)
 
 DATA: Final[Shape] = {
     "actor": {"type": "VARCHAR", "pseudonym": "VARCHAR", "sealed": "VARCHAR"},

@@ -10,7 +10,9 @@ __all__ = ["parse_moment"]
 
 _AGO = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d|w)\s+ago")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|z|[+-][0-9]{2}:[0-9]{2})?)?")
+_FORM = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
@@ -36,4 +38,6 @@ def parse_moment(text: str, now: datetime) -> datetime:
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise UsageError("bad_time", f"not a time: {text!r}", "write 2022-11-28T09:15:02Z, 2022-11-28 (its first instant) or '2h ago'")
+    raise UsageError(
+        "bad_time", f"not a time: {text!r}", "write 2022-11-28T09:15:02Z, 2022-11-28 (its first instant) or '2h ago'"
+    )

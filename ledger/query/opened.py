@@ -9,9 +9,9 @@ from typing import Final
 
 import duckdb
 import msgspec
-from msgspec import Struct
 
 from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
+from ledger.log.ledgerfile import LedgerFile, read_ledger_file
 from ledger.query import views
 from ledger.query.segments import ShardPrefix, read_prefix
 from ledger.storage import layout
@@ -20,22 +20,9 @@ from ledger.storage.keys import PeopleReader
 from ledger.storage.local import LocalStore
 from ledger.storage.store import Store, open_store
 
-__all__ = ["FORMAT", "About", "OpenLedger", "open_ledger", "read_about"]
-
-FORMAT: Final = 1
-"""The format version that this program reads and writes."""
+__all__ = ["OpenLedger", "open_ledger", "read_about"]
 
 _SEPARATOR: Final = "\x1f"
-
-
-class About(Struct, frozen=True, kw_only=True):
-    """What `ledger.json` says."""
-
-    format: int
-    name: str
-    topic: str
-    shards: int
-    vkey: str
 
 
 class OpenLedger:
@@ -44,7 +31,7 @@ class OpenLedger:
     Open with `open_ledger`. Not for use from several threads at once.
     """
 
-    def __init__(self, location: str, about: About, store: Store, root: Path, people: PeopleReader | None) -> None:
+    def __init__(self, location: str, about: LedgerFile, store: Store, root: Path, people: PeopleReader | None) -> None:
         self.location = location
         self.about = about
         self.store = store
@@ -75,19 +62,19 @@ class OpenLedger:
         if value is None or _SEPARATOR not in value:
             return value
         account, pseudonym, sealed = value.split(_SEPARATOR)
-        return self._person_name(account, pseudonym, sealed) or pseudonym
+        return self._person_name(account, pseudonym, sealed)
 
     def close(self) -> None:
         """Close the databases and remove the copy of the log, if one was made."""
         self._resources.close()
 
-    def _person_name(self, account: str, pseudonym: str, sealed: str) -> str | None:
+    def _person_name(self, account: str, pseudonym: str, sealed: str) -> str:
         try:
             identity = self.people.identity(account, pseudonym, sealed) if self.people else None
         except IntegrityError:
-            return None  # `ledger verify` is who complains about it; a question still has the pseudonym to show
+            return pseudonym  # `ledger verify` is who complains about it; a question still has the pseudonym to show
         if identity is None:
-            return None
+            return pseudonym
         actor = msgspec.json.decode(identity)
         email, actor_id = actor.get("email"), actor.get("id")
         return email if isinstance(email, str) and email else str(actor_id)
@@ -113,58 +100,43 @@ def open_ledger(location: str, *, keys: str | None = None) -> Iterator[OpenLedge
         keys: location of its key store; default `keys/` in the ledger's directory. Without one, people stay pseudonyms.
 
     Raises:
-        NotFoundError: `ledger_missing`.
+        NotFoundError: `no_ledger`.
         UsageError: `not_a_directory`, `newer_format`.
-        IntegrityError: `malformed_ledger_file`.
+        IntegrityError: `bad_ledger_file`.
         StoreError: `store_unreadable` and what the store raises.
     """
     store, about = read_about(location)
     with ExitStack() as stack:
-        root = store.root if isinstance(store, LocalStore) else _copy_log(store, stack)
+        root = store.root.resolve() if isinstance(store, LocalStore) else _copy_log(store, stack)
         opened = OpenLedger(location, about, store, root, _people(store, keys))
         stack.callback(opened.close)
         yield opened
 
 
-def read_about(location: str) -> tuple[Store, About]:
+def read_about(location: str) -> tuple[Store, LedgerFile]:
     """The store of a ledger and what `ledger.json` says; raises as `open_ledger` does."""
     store = open_store(location)
-    if isinstance(store, LocalStore) and store.root.exists() and not store.root.is_dir():
-        raise UsageError(
-            "not_a_directory", f"{location} is a file, not a ledger's directory", "give the directory that holds ledger.json"
-        )
+    if isinstance(store, LocalStore):
+        if store.root.exists() and not store.root.is_dir():
+            hint = "give the directory that holds ledger.json"
+            raise UsageError("not_a_directory", f"{location} is a file, not a ledger's directory", hint)
+        _check_readable(store.root)
     try:
-        data = store.get(layout.LEDGER_FILE)
+        return store, read_ledger_file(store)
     except NotFoundError as error:
-        raise NotFoundError(
-            "ledger_missing",
-            f"there is no ledger at {location}",
-            f"make one with `ledger init --ledger {location}`, or give another directory",
-        ) from error
-    return store, _parse_about(location, data)
+        hint = f"make one with `ledger init --ledger {location}`, or give another directory"
+        raise NotFoundError(error.code, f"there is no ledger at {location}", hint) from error
 
 
-class _Format(Struct, frozen=True):
-    format: int
-
-
-def _parse_about(location: str, data: bytes) -> About:
+def _check_readable(root: Path) -> None:
     try:
-        version = msgspec.json.decode(data, type=_Format).format
-        if version > FORMAT:
-            raise UsageError(
-                "newer_format",
-                f"the ledger at {location} has format {version}; this program reads format {FORMAT}",
-                f"use a release of this program that knows format {version}",
-            )
-        about = msgspec.json.decode(data, type=About)
-    except msgspec.MsgspecError as error:
-        raise IntegrityError(
-            "malformed_ledger_file", f"{layout.LEDGER_FILE} at {location} is not as it was written: {error}"
+        (root / layout.LEDGER_FILE).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise StoreError(
+            "store_unreadable", f"cannot read {root}: {error.strerror}", "check its permissions"
         ) from error
-    if not 1 <= about.shards <= layout.MAX_SHARDS:
-        raise IntegrityError("malformed_ledger_file", f"{layout.LEDGER_FILE} at {location} says {about.shards} shards")
-    return about
 
 
 def _people(store: Store, keys: str | None) -> PeopleReader | None:

@@ -111,7 +111,7 @@ def _walk(root: Path, shard: int) -> ShardPrefix:
 def _names(root: Path, shard: int) -> Iterator[tuple[str, int]]:
     prefix = layout.shard_prefix(shard)
     try:
-        names = sorted(os.listdir(root / prefix))
+        names = sorted(path.name for path in (root / prefix).iterdir())
     except FileNotFoundError:
         return
     except OSError as error:
@@ -119,12 +119,12 @@ def _names(root: Path, shard: int) -> Iterator[tuple[str, int]]:
     for name in names:
         parsed = layout.parse_segment(prefix + name)
         if parsed is not None:
-            yield prefix + name, parsed.index
+            yield prefix + name, parsed.first
 
 
 def _read_tail(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - TAIL_BYTES))
             return file.read()

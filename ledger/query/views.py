@@ -22,10 +22,10 @@ __all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "st
 BlobText = Callable[[str], str]
 """SHA-256 (hex) of a blob -> its text; raises LedgerError where the blob is not there."""
 
-PersonName = Callable[[str, str, str], str | None]
-"""(account, pseudonym, sealed identity) -> e-mail address or id, or None where the key store does not know the person."""
+PersonName = Callable[[str, str, str], str]
+"""(account, pseudonym, sealed identity) -> e-mail address or id, or the pseudonym where the key store does not know the person."""
 
-SETTINGS: Final = {
+SETTINGS: Final[dict[str, str | int | float | list[str]]] = {
     "threads": 2,
     "memory_limit": "1GB",
     "temp_directory": "",
@@ -48,8 +48,7 @@ def connect(
     Args:
         shards: what a reader sees of each shard (`ledger.query.segments.read_prefix`).
         blob: answers for what oversized entries moved to the blob store; None where the store has no blobs.
-        person: what the columns `author` hold: a function that names people (where it returns None, the pseudonym is shown),
-            or an expression of SQL over account, pseudonym and sealed.
+        person: what the columns `author` hold: a function that names people, or an expression of SQL over account, pseudonym and sealed.
     """
     connection = duckdb.connect(":memory:", config=dict(SETTINGS))
     try:
@@ -81,7 +80,9 @@ def store_errors() -> Iterator[None]:
         ) from error
     except duckdb.IOException as error:
         raise StoreError(
-            "store_unreadable", f"cannot read the log: {_first_line(error)}", "check that the ledger's files are readable"
+            "store_unreadable",
+            f"cannot read the log: {_first_line(error)}",
+            "check that the ledger's files are readable",
         ) from error
     except duckdb.OutOfMemoryException as error:
         raise StoreError(
@@ -99,18 +100,16 @@ def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:
         return
 
 
-def _create_macros(
-    connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str
-) -> None:
+def _create_macros(connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str) -> None:
     # Registering a Python function costs 0.1 s (it loads numpy), so only where there is something to answer.
     blob_text = "NULL::VARCHAR"
     if blob is not None:
-        connection.create_function("_read_blob", functools.cache(blob), ["VARCHAR"], "VARCHAR")  # type: ignore[list-item]
+        connection.create_function("_read_blob", functools.cache(blob), ["VARCHAR"], "VARCHAR")
         blob_text = "_read_blob(digest)"
     if isinstance(person, str):
         name = person
     else:
-        connection.create_function("_read_person", functools.cache(person), ["VARCHAR"] * 3, "VARCHAR")  # type: ignore[list-item]
+        connection.create_function("_read_person", functools.cache(person), ["VARCHAR"] * 3, "VARCHAR")
         name = "coalesce(_read_person(account, pseudonym, sealed), pseudonym)"
     for definition in (
         f"blob_text(digest) AS {blob_text}",
@@ -126,12 +125,14 @@ def _create_macros(
 def _segment_lines(paths: Sequence[str]) -> str:
     """The view under all others: the lines of the segments, with the segment's path as `file`."""
     if not paths:
-        columns = ", ".join(f'NULL::{sql_type(shape)} AS "{name}"' for name, shape in {**ENTRY, "file": "VARCHAR"}.items())
+        columns = ", ".join(
+            f'NULL::{sql_type(shape)} AS "{name}"' for name, shape in {**ENTRY, "file": "VARCHAR"}.items()
+        )
         return f"CREATE VIEW _segment_lines AS SELECT {columns} WHERE false"
     files = ", ".join(_literal(path) for path in paths)
-    columns = ", ".join(f"\"{name}\": {_literal(sql_type(shape))}" for name, shape in ENTRY.items())
+    columns = ", ".join(f'"{name}": {_literal(sql_type(shape))}' for name, shape in ENTRY.items())
     return (
-        f"CREATE VIEW _segment_lines AS FROM read_ndjson([{files}], columns = {{{columns}}}, "  # noqa: S608 quoted above
+        f"CREATE VIEW _segment_lines AS FROM read_ndjson([{files}], columns = {{{columns}}}, "
         "compression = 'zstd', filename = 'file')"
     )
 

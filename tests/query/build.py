@@ -8,8 +8,10 @@ from typing import Any
 
 import zstandard
 
+from ledger.proof.notes import Signer
 from ledger.storage import layout
 
+VKEY = Signer("test", bytes(32)).vkey
 START = datetime(2022, 11, 28, 9, 0, tzinfo=UTC)
 ANA = {"type": "user", "pseudonym": "a" * 32, "sealed": "QU5B"}
 BEN = {"type": "user", "pseudonym": "b" * 32, "sealed": "QkVO"}
@@ -38,7 +40,7 @@ def entry(
     script: str = "shop",
     actor: Json | None = ANA,
     data: Json | None = None,
-    **members: Any,  # noqa: ANN401 a JSON value
+    **members: Any,
 ) -> Json:
     """An entry without its index: recorded one second after it happened."""
     event: Json = {"specversion": "1.0", "type": "ledger.change.v1", "source": "gateway/eu-1", "subject": script}
@@ -60,11 +62,11 @@ def entry(
 
 def version(number: int, *, script: str = "shop", **manifest: Json) -> Json:
     """The member `version` of an entry, with the manifest's aspects as given."""
-    content = {"bindings": {}, "code": {}, "config": {}} | manifest
+    content: Json = {"bindings": {}, "code": {}, "config": {}} | manifest
     return {"id": identifier(f"v-{script}", number), "number": number, "sha256": f"{number:064x}", "manifest": content}
 
 
-def deployment(number: int, versions: Mapping[int, float], *, script: str = "shop", **members: Any) -> Json:  # noqa: ANN401
+def deployment(number: int, versions: Mapping[int, float], *, script: str = "shop", **members: Any) -> Json:
     """The member `deployment` of an entry; `versions` are numbers of the script's versions and their percentages."""
     shares = {identifier(f"v-{script}", version_number): share for version_number, share in versions.items()}
     return {"id": identifier(f"d-{script}", number), "number": number, "versions": shares, "rollback": False} | members
@@ -78,7 +80,13 @@ def triggers(**aspects: Json) -> Json:
 def write_ledger(root: Path, shards: Sequence[Sequence[Json]], *, segment_entries: int = 3, format: int = 1) -> Path:
     """Write a ledger directory with these entries, cut into segments."""
     root.mkdir(parents=True, exist_ok=True)
-    about = {"format": format, "name": "test", "topic": "ledger.changes", "shards": len(shards), "vkey": "test+00000000+AQ=="}
+    about = {
+        "format": format,
+        "name": "test",
+        "topic": "ledger.changes",
+        "shards": len(shards),
+        "vkey": VKEY,
+    }
     (root / layout.LEDGER_FILE).write_text(json.dumps(about))
     for shard, entries in enumerate(shards):
         for first in range(0, len(entries), segment_entries):
@@ -86,7 +94,9 @@ def write_ledger(root: Path, shards: Sequence[Sequence[Json]], *, segment_entrie
     return root
 
 
-def write_segment(root: Path, shard: int, first: int, entries: Sequence[Json], *, checkpoint: str | None = None) -> Path:
+def write_segment(
+    root: Path, shard: int, first: int, entries: Sequence[Json], *, checkpoint: str | None = None
+) -> Path:
     """Write one segment: a zstd frame of entries, then the checkpoint in a skippable frame."""
     lines = [
         json.dumps({"v": 1, "index": first + place} | line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,104 @@
+"""Running one piece of work in a child process that can be stopped at any point and may use only so much.
+
+A database can be asked to stop, but some of its functions never look (`list_sum(range(300000000))`) or allocate past its own
+limit (`repeat('x', 4000000000)`). A process can be killed and the system counts its memory.
+"""
+
+import os
+import pickle
+import resource
+import select
+import signal
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from ledger.errors import LedgerError, UsageError
+
+__all__ = ["run_confined"]
+
+T = TypeVar("T")
+
+GRACE_SECONDS: Final = 1.0
+"""How long the work may take to notice by itself that its time is over, which gives the better message."""
+
+OVERHEAD_BYTES: Final = 1 << 30
+"""What the interpreter and the database's threads map beyond what they use."""
+
+
+def run_confined(work: Callable[[], T], *, seconds: float, memory_bytes: int) -> T:
+    """Do the work in a forked child and return its result, which must be picklable. To be called while no thread runs.
+
+    The child cannot write to files (a size limit of 0), so what went wrong with every other guard would still change nothing.
+
+    Raises:
+        LedgerError: what the work raised.
+        UsageError: `sql_timeout`, `sql_memory`: it had to be killed.
+    """
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # Python warns of forking beside threads (also where the only ones belong to an idle library).
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _be_child(work, writing, memory_bytes)
+    os.close(writing)
+    try:
+        answer = _read_until(reading, time.monotonic() + seconds + GRACE_SECONDS)
+    finally:
+        os.close(reading)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    if answer is None:
+        raise UsageError(
+            "sql_timeout", f"stopped after {seconds:g} s", "narrow the question down, or allow more with --timeout"
+        )
+    if not answer:
+        raise UsageError(
+            "sql_memory", "the statement ended its process: it needs more memory than it may use", "narrow it down"
+        )
+    done, result, failure = pickle.loads(answer)  # noqa: S301 (written by our own child)
+    if not done:
+        kind, arguments = failure
+        raise kind(*arguments)
+    answered: T = result
+    return answered
+
+
+def _be_child(work: Callable[[], T], writing: int, memory_bytes: int) -> None:
+    """Never returns: nothing of the parent (its buffers, its exit handlers) may run twice."""
+    status = 1
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes + OVERHEAD_BYTES,) * 2)
+        with open(writing, "wb") as pipe:
+            pipe.write(pickle.dumps(_outcome(work)))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _outcome(work: Callable[[], T]) -> tuple[bool, T | None, tuple[type[LedgerError], tuple[str, str, str]] | None]:
+    """Whether it was done, its result, and the error as what can be pickled."""
+    try:
+        return True, work(), None
+    except LedgerError as error:
+        return False, None, (type(error), (error.code, error.message, error.hint))
+
+
+def _read_until(reading: int, deadline: float) -> bytes | None:
+    """All that the child writes, or None where it has not ended by the deadline."""
+    parts: list[bytes] = []
+    while True:
+        ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return None
+        part = os.read(reading, 1 << 20)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)

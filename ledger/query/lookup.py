@@ -1,0 +1,131 @@
+"""Finding what a person named: a script that may exist in several accounts, an id by any unique prefix."""
+
+import difflib
+import re
+from itertools import pairwise
+from typing import Final
+
+from msgspec import Struct
+
+from ledger.errors import NotFoundError, UsageError
+from ledger.query.opened import OpenLedger
+from ledger.query.rows import rows
+
+__all__ = ["EntryId", "FoundId", "find_id", "find_script", "parse_entry_id"]
+
+MAX_CANDIDATES: Final = 10
+MAX_NAMES: Final = 5
+
+_ENTRY = re.compile(r"([0-9]{1,4})/([0-9]{1,16})")
+_PREFIX = re.compile(r"[0-9a-f]{1,32}")
+_GROUPS: Final = (8, 12, 16, 20)
+"""How many hex digits of a UUID stand before each of its dashes."""
+
+_HOMES = "SELECT DISTINCT account FROM _touched WHERE script = $script AND ($account IS NULL OR account = $account) ORDER BY account"
+
+_NAMES = "SELECT DISTINCT account, script FROM _touched ORDER BY ALL"
+
+_IDS = """
+SELECT 'version' AS kind, version.id AS id, account, event.subject AS script, version.number AS number
+FROM _log WHERE starts_with(version.id, $prefix)
+UNION ALL
+SELECT 'deployment', deployment.id, account, event.subject, deployment.number
+FROM _log WHERE starts_with(deployment.id, $prefix)
+ORDER BY ALL LIMIT $limit
+"""
+
+
+class EntryId(Struct, frozen=True):
+    """Which entry: written `shard/index`."""
+
+    shard: int
+    index: int
+
+
+class FoundId(Struct, frozen=True, kw_only=True):
+    """A version or deployment found by its id."""
+
+    kind: str
+    id: str
+    account: str
+    script: str
+    number: int
+
+
+def find_script(ledger: OpenLedger, script: str, account: str | None) -> str:
+    """The account of a script.
+
+    Raises:
+        NotFoundError: `script_not_found`, with the names that are close.
+        UsageError: `ambiguous_script`, with the accounts that have one.
+    """
+    homes = [row["account"] for row in rows(ledger, _HOMES, script=script, account=account)]
+    if not homes:
+        where = f" in the account {account}" if account else ""
+        raise NotFoundError(
+            "script_not_found", f"there is no script {script}{where}", _close_names(ledger, script, account)
+        )
+    if len(homes) > 1:
+        raise UsageError(
+            "ambiguous_script",
+            f"{len(homes)} accounts have a script {script}: {_some(homes)}",
+            f"say which with --account, as in --account {homes[0]}",
+        )
+    return str(homes[0])
+
+
+def parse_entry_id(text: str) -> EntryId | None:
+    """The entry that `shard/index` names, or None where the text has another form."""
+    match = _ENTRY.fullmatch(text)
+    return EntryId(int(match[1]), int(match[2])) if match else None
+
+
+def find_id(ledger: OpenLedger, text: str) -> FoundId:
+    """The version or deployment whose id begins so; upper case and missing dashes don't matter.
+
+    Raises:
+        UsageError: `bad_id`; `ambiguous_id`, with the candidates.
+        NotFoundError: `id_not_found`.
+    """
+    digits = text.lower().replace("-", "")
+    if not _PREFIX.fullmatch(digits):
+        raise UsageError(
+            "bad_id",
+            f"not an id: {text!r}",
+            "give the first digits of a version's or deployment's id, or an entry as SHARD/INDEX",
+        )
+    found = [FoundId(**row) for row in rows(ledger, _IDS, prefix=_dashed(digits), limit=MAX_CANDIDATES + 1)]
+    if not found:
+        raise NotFoundError(
+            "id_not_found",
+            f"no version or deployment has an id that begins with {text}",
+            "`ledger deployments SCRIPT` and `ledger versions SCRIPT` list ids",
+        )
+    if len(found) > 1:
+        candidates = _some(
+            [f"{item.id} ({item.kind} {item.number} of {item.script})" for item in found], MAX_CANDIDATES
+        )
+        raise UsageError("ambiguous_id", f"several ids begin with {text}: {candidates}", "give more digits")
+    return found[0]
+
+
+def _dashed(digits: str) -> str:
+    bounds = (0, *_GROUPS, len(digits))
+    return "-".join(digits[start:end] for start, end in pairwise(bounds) if start < len(digits))
+
+
+def _close_names(ledger: OpenLedger, script: str, account: str | None) -> str:
+    known = rows(ledger, _NAMES)
+    here = sorted({row["script"] for row in known if account in {None, row["account"]}})
+    if close := difflib.get_close_matches(script, here, MAX_NAMES):
+        return f"close: {', '.join(close)}"
+    if elsewhere := sorted({row["account"] for row in known if row["script"] == script}):
+        return f"it exists in: {_some(elsewhere)}"
+    if account is not None and not here:
+        return "the account has no script; `ledger scripts` lists what there is"
+    return "`ledger scripts` lists what there is"
+
+
+def _some(names: list[str], limit: int = MAX_NAMES) -> str:
+    more = f", ... ({len(names) - limit} more)" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,28 @@
+"""Rows of a query as dictionaries."""
+
+from typing import Any
+
+from ledger.query.opened import OpenLedger
+from ledger.query.views import store_errors
+
+__all__ = ["Row", "rows"]
+
+Row = dict[str, Any]
+
+
+def rows(ledger: OpenLedger, sql: str, **parameters: Any) -> list[Row]:
+    """Run one of this package's own queries.
+
+    Args:
+        ledger: the ledger asked.
+        sql: with parameters as `$name`, exactly those given.
+        parameters: their values.
+
+    Raises:
+        IntegrityError: `segment_unreadable`, `segment_without_checkpoint`.
+        StoreError: `store_unreadable`, `out_of_memory`.
+    """
+    with store_errors():
+        cursor = ledger.connection.execute(sql, parameters)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]

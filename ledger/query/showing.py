@@ -1,0 +1,124 @@
+"""`show`: one version, deployment or entry, whole."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ledger.errors import IntegrityError, NotFoundError
+from ledger.log.segments import parse_segment
+from ledger.query.answers import Change, ShownDeployment, ShownEntry, ShownVersion, VersionRow
+from ledger.query.lookup import EntryId, FoundId, find_id, parse_entry_id
+from ledger.query.opened import OpenLedger
+from ledger.query.questions import script_deployments, script_versions
+from ledger.query.rows import rows
+from ledger.storage import layout
+
+__all__ = ["Shown", "entry_line", "quarantined_bytes", "show"]
+
+Shown = ShownVersion | ShownDeployment | ShownEntry
+
+_MANIFESTS = "SELECT version, manifest FROM versions WHERE account = $account AND script = $script AND list_contains($ids, version)"
+
+_CHANGES = """
+SELECT aspect, name, op FROM changes WHERE shard = $shard AND "index" = $index AND lost_to IS NULL ORDER BY ALL
+"""
+
+
+def show(ledger: OpenLedger, text: str) -> Shown:
+    """What an id names: `shard/index`, or a unique prefix of a version's or deployment's id.
+
+    Raises:
+        UsageError: `bad_id`, `ambiguous_id`.
+        NotFoundError: `id_not_found`, `entry_not_found`.
+    """
+    entry = parse_entry_id(text)
+    if entry is not None:
+        return _show_entry(ledger, entry)
+    found = find_id(ledger, text)
+    return _show_version(ledger, found) if found.kind == "version" else _show_deployment(ledger, found)
+
+
+def entry_line(ledger: OpenLedger, entry: EntryId) -> bytes:
+    """The bytes of an entry, without the line feed.
+
+    Raises:
+        NotFoundError: `entry_not_found`.
+        IntegrityError: `bad_segment`.
+    """
+    prefix = ledger.shards[entry.shard] if entry.shard < len(ledger.shards) else None
+    segment = (
+        next((part for part in prefix.segments if part.first <= entry.index < part.size), None) if prefix else None
+    )
+    if segment is None:
+        sizes = ", ".join(f"{shard.shard}/{shard.size - 1}" for shard in ledger.shards if shard.size)
+        raise NotFoundError(
+            "entry_not_found",
+            f"there is no entry {entry.shard}/{entry.index}",
+            f"the last entries are {sizes}" if sizes else "the log is empty",
+        )
+    name = layout.segment(entry.shard, segment.first)
+    lines = parse_segment(Path(segment.path).read_bytes(), name).lines
+    if len(lines) != segment.size - segment.first:
+        raise IntegrityError(
+            "bad_segment", f"{name} has {len(lines)} entries, its checkpoint says otherwise", "run `ledger verify`"
+        )
+    return lines[entry.index - segment.first]
+
+
+def quarantined_bytes(ledger: OpenLedger, text: str) -> bytes:
+    """The value of the Kafka record behind a rejected entry, as it was received.
+
+    Raises:
+        NotFoundError: `entry_not_found`; `not_quarantined`, where the entry is none that was rejected, or its bytes were not kept.
+    """
+    entry = parse_entry_id(text)
+    if entry is None:
+        raise NotFoundError(
+            "not_quarantined", f"{text} is not an entry", "rejected entries are listed by `ledger rejected`"
+        )
+    entry_line(ledger, entry)
+    try:
+        record = msgspec.json.decode(ledger.store.get(layout.quarantine(entry.shard, entry.index)))
+    except NotFoundError as error:
+        raise NotFoundError(
+            "not_quarantined",
+            f"no bytes are kept for the entry {text}",
+            "only rejected records are kept, and never one that carries a secret in plain text",
+        ) from error
+    return base64.b64decode(record["value"] or "")
+
+
+def _show_entry(ledger: OpenLedger, entry: EntryId) -> ShownEntry:
+    line = entry_line(ledger, entry)
+    return ShownEntry(
+        shard=entry.shard,
+        index=entry.index,
+        leaf_hash=hashlib.sha256(b"\x00" + line).hexdigest(),
+        entry=msgspec.json.decode(line),
+    )
+
+
+def _show_version(ledger: OpenLedger, found: FoundId) -> ShownVersion:
+    return _shown_versions(ledger, found, [found.id])[0]
+
+
+def _show_deployment(ledger: OpenLedger, found: FoundId) -> ShownDeployment:
+    deployment = next(
+        row for row in script_deployments(ledger, found.script, found.account) if row.deployment == found.id
+    )
+    shard, _, index = deployment.entry.partition("/")
+    return ShownDeployment(
+        deployment=deployment,
+        versions=_shown_versions(ledger, found, [share.version for share in deployment.versions]),
+        changes=[Change(**row) for row in rows(ledger, _CHANGES, shard=int(shard), index=int(index))],
+    )
+
+
+def _shown_versions(ledger: OpenLedger, found: FoundId, ids: list[str]) -> list[ShownVersion]:
+    known: dict[str, VersionRow] = {row.version: row for row in script_versions(ledger, found.script, found.account)}
+    texts = rows(ledger, _MANIFESTS, account=found.account, script=found.script, ids=ids)
+    manifests: dict[str, dict[str, Any]] = {row["version"]: msgspec.json.decode(row["manifest"]) for row in texts}
+    return [ShownVersion(version=known[version], manifest=manifests[version]) for version in ids]

@@ -1,0 +1,216 @@
+"""Questions in SQL: one read-only statement over the views, kept within the log, a memory limit and a time limit.
+
+What holds a statement back: it must be one SELECT (or an EXPLAIN of one), and its syntax tree may hold nodes that read only
+(a CTE of DuckDB can be a COPY); DuckDB may open files below the log's directory only (no keys, no other file, no network) and
+load no extension; its settings are locked; it has no temporary directory. The database is in memory, and lives in a child
+process that cannot write files, has a memory limit and is killed when its time is over.
+"""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import duckdb
+import msgspec
+from msgspec import Struct
+
+from ledger.errors import IntegrityError, LedgerError, UsageError
+from ledger.query import views
+from ledger.query.confined import run_confined
+from ledger.query.opened import OpenLedger
+from ledger.storage import layout
+
+__all__ = ["Limits", "Result", "ViewHelp", "describe_views", "run_sql"]
+
+_READING_NODES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
+"""Every other node of a query (`COPY_QUERY_NODE`, `INSERT_QUERY_NODE`, ...) does more than read."""
+
+_FORBIDDEN_FUNCTIONS: Final = {"query", "json_execute_serialized_sql"}
+"""They run SQL from a string, whose syntax tree is not seen here."""
+
+_EXPLAIN = re.compile(r"\s*(explain(?:\s+analyze)?)\s(.*)", re.IGNORECASE | re.DOTALL)
+
+_HELP: Final = """
+SELECT table_name AS view, view_comment, column_name AS column, data_type AS type, columns.comment AS meaning
+FROM duckdb_columns() AS columns
+JOIN (SELECT view_name, comment AS view_comment FROM duckdb_views() WHERE NOT internal) ON view_name = table_name
+WHERE NOT starts_with(table_name, '_')
+ORDER BY table_name, column_index
+"""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one statement may use."""
+
+    seconds: float = 60.0
+    memory_mb: int = 1000
+    rows: int = 100_000
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """The rows of a statement: Python values, times as aware datetimes in UTC."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+class ViewHelp(Struct, frozen=True, kw_only=True):
+    """A column of a view, and what it means."""
+
+    view: str
+    view_comment: str
+    column: str
+    type: str
+    meaning: str
+
+
+def run_sql(ledger: OpenLedger, sql: str, limits: Limits | None = None) -> Result:
+    """Answer one statement.
+
+    Raises:
+        UsageError: `bad_sql` (the message shows the place), `sql_not_read_only`, `sql_refused`, `sql_timeout`, `sql_memory`,
+            `sql_too_many_rows`.
+        IntegrityError: `segment_unreadable`.
+    """
+    allowed = limits or Limits()
+    _ = ledger.shards, ledger.people  # found once, in this process
+    return run_confined(
+        lambda: _answer(ledger, sql, allowed), seconds=allowed.seconds, memory_bytes=allowed.memory_mb * 1_000_000
+    )
+
+
+def _answer(ledger: OpenLedger, sql: str, limits: Limits) -> Result:
+    connection = ledger.connect_named()
+    _confine(connection, ledger, limits)
+    with _sql_errors(limits), _deadline(connection, limits.seconds):
+        cursor = connection.execute(_read_only(connection, sql))
+        described = cursor.description or []
+        rows = cursor.fetchmany(limits.rows + 1)
+    if len(rows) > limits.rows:
+        raise UsageError(
+            "sql_too_many_rows",
+            f"the answer has more than {limits.rows} rows",
+            "add a LIMIT, or allow more with --max-rows",
+        )
+    return Result(
+        columns=[column[0] for column in described], types=[str(column[1]) for column in described], rows=rows
+    )
+
+
+def describe_views(ledger: OpenLedger) -> list[ViewHelp]:
+    """Every column of every view with its type and meaning."""
+    connection = ledger.connect_named()
+    views.describe(connection)
+    cursor = connection.execute(_HELP)
+    return [
+        ViewHelp(view=row[0], view_comment=row[1], column=row[2], type=row[3], meaning=row[4])
+        for row in cursor.fetchall()
+    ]
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, ledger: OpenLedger, limits: Limits) -> None:
+    views.describe(connection)
+    connection.execute("SET VARIABLE log_directory = ?", [f"{ledger.root}/{layout.LOG}"])
+    connection.execute("SET allowed_directories = [getvariable('log_directory')]")
+    connection.execute(f"SET memory_limit = '{int(limits.memory_mb)}MB'")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _read_only(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The statement, where it is one that only reads.
+
+    The grammar decides, not words. EXPLAIN ANALYZE runs what it explains, so that is taken apart and put together again.
+    """
+    explain = _EXPLAIN.fullmatch(sql)
+    body = explain[2] if explain else sql
+    statements = connection.extract_statements(body)
+    if len(statements) != 1:
+        what = f"{len(statements) or 'no'} statements"
+        raise UsageError("sql_not_read_only", f"the SQL holds {what}; exactly one is answered", "give one SELECT")
+    kind = statements[0].type
+    if kind != duckdb.StatementType.SELECT:
+        raise UsageError(
+            "sql_not_read_only",
+            f"{kind.name} statements are not answered: the ledger is only read",
+            "give a SELECT (WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN work too)",
+        )
+    _check_tree(connection, statements[0].query)
+    return f"{explain[1]} {statements[0].query}" if explain else statements[0].query
+
+
+def _check_tree(connection: duckdb.DuckDBPyConnection, select: str) -> None:
+    """Refuse a SELECT that holds more than reading somewhere in it."""
+    row = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [select]).fetchone()
+    tree = msgspec.json.decode(row[0]) if row else {"error": True}
+    if tree["error"]:
+        raise UsageError("sql_not_read_only", f"not a question: {tree.get('error_message')}", "give one SELECT")
+    pending: list[Any] = [tree["statements"]]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, dict):
+            pending.extend(node.values())
+            kind, function = str(node.get("type")), str(node.get("function_name")).lower()
+            if kind.endswith("_NODE") and kind not in _READING_NODES:
+                what = kind.removesuffix("_NODE").removesuffix("_QUERY")
+                raise UsageError(
+                    "sql_not_read_only",
+                    f"{what} in a query is not answered: the ledger is only read",
+                    "give one SELECT",
+                )
+            if function in _FORBIDDEN_FUNCTIONS:
+                raise UsageError("sql_refused", f"refused: the function {function}", "write the query itself")
+
+
+@contextmanager
+def _deadline(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _sql_errors(limits: Limits) -> Iterator[None]:
+    try:
+        yield
+    except LedgerError:
+        raise
+    except duckdb.InterruptException as error:
+        raise UsageError(
+            "sql_timeout",
+            f"stopped after {limits.seconds:g} s",
+            "narrow the question down, or allow more with --timeout",
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise UsageError(
+            "sql_memory",
+            f"the statement needs more than {limits.memory_mb} MB of memory",
+            "narrow the question down, or allow more with --memory",
+        ) from error
+    except duckdb.PermissionException as error:
+        raise UsageError(
+            "sql_refused",
+            f"refused: {_place(error)}",
+            "a question can read the views and the files of the log, nothing else",
+        ) from error
+    except duckdb.Error as error:
+        if f"/{layout.LOG}" in str(error) and ".ndjson.zst" in str(error):
+            message = f"a segment cannot be read as entries: {str(error).splitlines()[0]}"
+            raise IntegrityError(
+                "segment_unreadable", message, "run `ledger verify` to see which part of the log differs"
+            ) from error
+        raise UsageError("bad_sql", _place(error), "`ledger sql --views` lists the views and their columns") from error
+
+
+def _place(error: Exception) -> str:
+    """DuckDB's message, with the line and the caret that show the place."""
+    return "\n".join(line for line in str(error).splitlines() if line.strip())

@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a worker; returns the exit code."""
     settings = _settings(arguments)
     try:
-        from consumers.worker import run  # noqa: PLC0415 - Faust takes a second to import; a wrong argument should not
+        from consumers.worker import run
 
         records = run(settings)
     except LedgerError as error:

@@ -1,7 +1,5 @@
 """The Faust app: one agent on the ledger's topic, with the batch transport."""
 
-import logging
-import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -82,11 +80,3 @@ async def _finish(app: faust.App, shards: Shards) -> None:
 async def _log_start(app: faust.App, partition: TP) -> int:
     offsets = await app.consumer.earliest_offsets(partition)
     return int(next(iter(offsets.values())))
-
-
-def idle_for_s(shards: Shards) -> float:
-    """How long no record has come, in seconds; 0 before the first assignment."""
-    return time.monotonic() - shards.last_activity if shards.is_assigned else 0.0
-
-
-logging.getLogger("consumers").addHandler(logging.NullHandler())

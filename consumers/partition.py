@@ -71,6 +71,8 @@ class Partition:
         self._tools = tools
         self._queue: asyncio.Queue[Fetched | None] = asyncio.Queue(tools.settings.queued_fetches)
         self._in_flight: deque[tuple[list[Fetched], asyncio.Task[None]]] = deque()
+        self.is_idle = True
+        """Whether all that was offered is committed."""
 
     @property
     def next_offset(self) -> int:
@@ -79,6 +81,7 @@ class Partition:
 
     async def offer(self, fetched: Fetched) -> None:
         """Queue a fetched batch; waits while too many wait already."""
+        self.is_idle = False
         for part in fetched.parts(self._tools.settings.batch_records):
             await self._queue.put(part)
 
@@ -130,8 +133,9 @@ class Partition:
 
     async def _next(self) -> Fetched | None:
         """The next fetched batch; while there is none, what is in flight is settled."""
-        if self._queue.empty() and self._in_flight:
+        if self._queue.empty():
             await self._settle()
+            self.is_idle = self._queue.empty()
         return await self._queue.get()
 
     async def _write(self, batch: list[Fetched]) -> None:

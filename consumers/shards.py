@@ -43,7 +43,6 @@ class Shards:
         self._probe = TopicIdProbe(settings.bootstrap, file.topic)
         self._tools = Tools(settings, self._folding, self._committing, self._open, self._check_origin, self._count)
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
-        self._idle_writers: dict[int, ShardWriter] = {}
         self.log_start: LogStart | None = None
         self.failure: BaseException | None = None
         self.stopped = asyncio.Event()
@@ -90,6 +89,13 @@ class Shards:
                     await partition.save()
                 except (LedgerError, OSError) as error:
                     self.fail(error)
+
+    @property
+    def idle_s(self) -> float:
+        """For how many seconds there has been nothing to do; 0 before the first assignment."""
+        if not self.is_assigned or not all(partition.is_idle for partition, _ in self._running.values()):
+            return 0.0
+        return time.monotonic() - self.last_activity
 
     async def watch(self) -> None:
         """Ask now and then whether the topic is still the same one, also while no records come."""

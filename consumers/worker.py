@@ -10,7 +10,7 @@ from typing import Final, cast
 import faust
 from faust.worker import Worker
 
-from consumers.app import build_app, idle_for_s
+from consumers.app import build_app
 from consumers.settings import Settings
 from consumers.shards import Shards, known_topic
 from consumers.transport import check_faust
@@ -100,7 +100,7 @@ class _LedgerWorker(Worker):
             try:
                 await asyncio.wait_for(self._shards.stopped.wait(), _IDLE_CHECK_S)
             except TimeoutError:
-                if limit is not None and idle_for_s(self._shards) >= limit:
+                if limit is not None and self._shards.idle_s >= limit:
                     break
         await self.stop()
 

@@ -153,24 +153,35 @@ class _Shard:
 
     def run(self) -> Iterator[int]:
         """Check segment after segment; yields the number of entries of each."""
-        for first, name in segment_names(self._store, self._shard):
-            self.name = name
-            if first > self.size:
-                raise _BadError(
-                    "segment_missing", f"the log has {self.size} entries, the next segment begins at {first}"
-                )
-            if first < self.size:
-                raise _BadError("overlapping_segment", f"the log has {self.size} entries already", index=first)
-            segment = self._read(name)
+        starts = set()
+        while (segment := self._next()) is not None:
+            starts.add(self.size)
             for line in segment.lines:
                 self._entry(line)
             self._checkpoint(segment)
             self._segments += 1
             yield len(segment.lines)
+        for first, name in segment_names(self._store, self._shard):
+            if first < self.size and first not in starts:
+                self.name = name
+                raise _BadError("stray_segment", "its entries are in other segments already", index=first)
 
-    def _read(self, name: str) -> Segment:
+    def _next(self) -> Segment | None:
+        """The segment that begins where the log ends so far. By name: a listing may miss what is written meanwhile."""
+        self.name = layout.segment(self._shard, self.size)
         try:
-            return parse_segment(self._store.get(name), name)
+            return parse_segment(self._store.get(self.name), self.name)
+        except IntegrityError as error:
+            raise _BadError(error.code, error.message) from None
+        except NotFoundError:
+            beyond = next(segment_names(self._store, self._shard, after=self.name), None)
+        if beyond is None:
+            return None
+        try:
+            return parse_segment(self._store.get(self.name), self.name)  # both may have been written since
+        except NotFoundError:
+            message = f"the log has {self.size} entries, the next segment begins at {beyond[0]}"
+            raise _BadError("segment_missing", message) from None
         except IntegrityError as error:
             raise _BadError(error.code, error.message) from None
 

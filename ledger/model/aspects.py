@@ -98,20 +98,17 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     usages: list[str] | UnsetType = UNSET
 
 
-OneVar = Annotated[Var, Meta(extra_json_schema={"oneOf": [{"required": ["text"]}, {"required": ["json"]}]})]
-
-
 class Config(msgspec.Struct, frozen=True):
     """The configuration of a version; other members are open."""
 
-    vars: dict[str, OneVar] | UnsetType = UNSET
+    vars: dict[str, Var] | UnsetType = UNSET
     secrets: dict[str, Secret] | UnsetType = UNSET
 
 
 class ConfigMerge(msgspec.Struct, frozen=True):
     """A merge into the configuration."""
 
-    vars: dict[str, OneVar | None] | UnsetType | None = UNSET
+    vars: dict[str, Var | None] | UnsetType | None = UNSET
     secrets: dict[str, Secret | None] | UnsetType | None = UNSET
 
 

@@ -25,9 +25,12 @@ __all__ = [
     "NOTE",
     "NO_HEADERS",
     "Actor",
+    "ChangeData",
+    "Envelope",
     "Event",
     "Headers",
     "Known",
+    "NoteData",
     "Rejected",
     "decode",
 ]
@@ -40,7 +43,10 @@ STRUCTURED: Final = "application/cloudevents+json"
 Headers = Iterable[tuple[str, bytes | None]]
 NO_HEADERS: Final[tuple[tuple[str, bytes | None], ...]] = ()
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
+NAME_PATTERN: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"
+"""Of accounts and scripts."""
+
+_NAME = re.compile(NAME_PATTERN)
 _ATTRIBUTE = re.compile(r"[a-z0-9]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _JSON_TYPE = re.compile(r"application/(?:[A-Za-z0-9.+-]+\+)?json(?:\s*;.*)?", re.IGNORECASE)
@@ -61,7 +67,7 @@ class Actor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_behalf_of: Id | UnsetType = UNSET
 
 
-class _Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The CloudEvents attributes that every event has, in the order in which producers usually write them."""
 
     specversion: str
@@ -76,7 +82,7 @@ class _Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     data: Raw
 
 
-class _ChangeData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
+class ChangeData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
     """`data` of a change event; aspects are parsed only where present."""
 
     actor: Raw | UnsetType = UNSET
@@ -99,7 +105,7 @@ class _ChangeData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, fo
     delete: bool | UnsetType = UNSET
 
 
-class _NoteData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
+class NoteData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
     """`data` of an operator's note."""
 
     actor: Raw | UnsetType = UNSET
@@ -151,9 +157,9 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the raw bytes may be kept in quarantine: never where they may hold a secret's value."""
 
 
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_decode_change = msgspec.json.Decoder(_ChangeData).decode
-_decode_note = msgspec.json.Decoder(_NoteData).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_change = msgspec.json.Decoder(ChangeData).decode
+_decode_note = msgspec.json.Decoder(NoteData).decode
 _decode_actor = msgspec.json.Decoder(Actor).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -240,7 +246,7 @@ def _typed(decoder: Callable[[bytes], Any], text: bytes, path: str) -> Any:
 
 def _event(
     text: bytes,
-    envelope: _Envelope,
+    envelope: Envelope,
     data: Any,
     time: times.Time,
     patches: dict[str, Patch],
@@ -250,7 +256,7 @@ def _event(
     actor, actor_json = _check_actor(data, exact=exact)
     if actor is None and data.interface is UNSET:
         raise refuse("missing_member", "$.data.interface", "an event says who (actor) or at least how (interface)")
-    is_note = isinstance(data, _NoteData)
+    is_note = isinstance(data, NoteData)
     deploy = None if is_note else _check_operation(data, exact=exact)
     if (
         not is_note
@@ -282,7 +288,7 @@ class _Typed:
 
     __slots__ = ("data", "envelope")
 
-    def __init__(self, envelope: _Envelope, data: Any) -> None:
+    def __init__(self, envelope: Envelope, data: Any) -> None:
         self.envelope = envelope
         self.data = data
 
@@ -310,11 +316,11 @@ class _Generic:
         return _encode(event)[:-1] + b',"data":', _encode(data)
 
 
-def _has_aspects(data: _ChangeData) -> bool:
+def _has_aspects(data: ChangeData) -> bool:
     return any(getattr(data, name) is not UNSET for name in (*ASPECTS, "activate", "base"))
 
 
-def _check_envelope(envelope: _Envelope) -> times.Time:
+def _check_envelope(envelope: Envelope) -> times.Time:
     if envelope.specversion != "1.0":
         raise refuse("bad_value", "$.specversion", "the only CloudEvents version read is 1.0")
     for name in ("source", "id"):
@@ -351,7 +357,7 @@ def _check_actor(data: Any, *, exact: bool) -> tuple[Actor | None, bytes]:
     return actor, raw
 
 
-def _check_operation(data: _ChangeData, *, exact: bool) -> dict[str, int] | None:
+def _check_operation(data: ChangeData, *, exact: bool) -> dict[str, int] | None:
     named = [name for name in ("deploy", "rollback_to", "delete") if getattr(data, name) is not UNSET]
     if len(named) > 1:
         raise refuse("bad_value", "$.data", "deploy, rollback_to and delete exclude each other")
@@ -438,13 +444,13 @@ def _binary_attributes(headers: Headers) -> dict[str, str] | None:
         return None
     if content_type is not None:
         found["datacontenttype"] = content_type
-    first = [name for name in _Envelope.__struct_fields__ if name in found]
+    first = [name for name in Envelope.__struct_fields__ if name in found]
     return {name: found[name] for name in (*first, *sorted(set(found) - set(first)))}
 
 
 def _check_extensions(event: dict[str, Any]) -> None:
     for name, value in event.items():
-        if name not in _Envelope.__struct_fields__:
+        if name not in Envelope.__struct_fields__:
             if not _ATTRIBUTE.fullmatch(name):
                 raise refuse("unknown_member", join("$", name), "no CloudEvents attribute has such a name")
             if isinstance(value, dict | list | float):

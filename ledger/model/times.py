@@ -9,11 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-__all__ = ["EARLIEST", "Time", "from_milliseconds", "parse"]
+__all__ = ["EARLIEST", "PATTERN", "Time", "from_milliseconds", "parse"]
 
-_FORM = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z",
-)
+PATTERN: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?Z"
+_FORM = re.compile(PATTERN)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MILLISECONDS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 

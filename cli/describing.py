@@ -1,0 +1,292 @@
+"""How answers read to people: the columns of each table, and what has no table's form."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from cli.output import Column, clock, plain, short
+from cli.tables import print_table, printable
+
+if TYPE_CHECKING:
+    from ledger.log.verifier import Report
+    from ledger.query.answers import (
+        Change,
+        DeploymentRow,
+        HistoryRow,
+        ScriptRow,
+        Share,
+        ShownDeployment,
+        ShownVersion,
+        Status,
+    )
+    from ledger.query.showing import Shown
+
+__all__ = ["DEPLOYMENTS", "HISTORY", "REJECTED", "SCRIPTS", "VERSIONS", "show_report", "show_status", "show_whole"]
+
+_SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
+_LONG_LIST: Final = 6
+
+
+def percent(value: float) -> str:
+    """`100 %`, `12.5 %`."""
+    return f"{plain(value)} %"
+
+
+def _shares(shares: "Sequence[Share]") -> str:
+    return ", ".join(
+        f"v{share.number}" + ("" if share.percentage == 100 else f" {percent(share.percentage)}") for share in shares
+    )
+
+
+def _note(row: "DeploymentRow") -> str:
+    if row.rollback_of is not None:
+        number = "" if row.rollback_of_number is None else f"{row.rollback_of_number} "
+        return f"rollback to deployment {number}({short(row.rollback_of)})"
+    return f"rollback to {_shares(row.versions)}" if row.rollback else ""
+
+
+def _reached(row: "ScriptRow") -> str:
+    ways = [*row.domains, *row.routes, *(["workers.dev"] if row.subdomain else [])]
+    ways += [f"cron {cron}" for cron in row.crons] + [f"queue {queue}" for queue in row.queues]
+    return _some(ways)
+
+
+def _change(change: "Change") -> str:
+    return f"{_SIGNS.get(change.op, change.op)}{change.aspect}/{change.name}"
+
+
+def _made(row: "HistoryRow") -> str:
+    if row.lost_to is not None:
+        return f"lost to {row.lost_to}"
+    version = f" v{row.version}" if row.version is not None else ""
+    deployment = f" d{row.deployment}" if row.deployment is not None else ""
+    return f"{row.outcome}{version}{deployment}"
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _LONG_LIST
+    return ", ".join(names[:_LONG_LIST]) + (f", and {rest} more" if rest > 0 else "")
+
+
+SCRIPTS: Final = [
+    Column("account", lambda row: row.account),
+    Column("script", lambda row: row.script),
+    Column("state", lambda row: row.state),
+    Column("deployment", lambda row: "" if row.number is None else f"{row.number} ({short(row.deployment)})"),
+    Column("versions", lambda row: _shares(row.versions)),
+    Column("since", lambda row: clock(row.since)),
+    Column("author", lambda row: short(row.author)),
+    Column("source", lambda row: row.interface),
+    Column("reached by", _reached),
+]
+
+DEPLOYMENTS: Final = [
+    Column("", lambda row: "*" if row.active else ""),
+    Column("#", lambda row: str(row.number)),
+    Column("id", lambda row: short(row.deployment)),
+    Column("time", lambda row: clock(row.effective_at)),
+    Column("author", lambda row: short(row.author)),
+    Column("source", lambda row: row.interface),
+    Column("versions", lambda row: _shares(row.versions)),
+    Column("tag", lambda row: row.tag),
+    Column("message", lambda row: row.message),
+    Column("", _note),
+]
+
+VERSIONS: Final = [
+    Column("#", lambda row: str(row.number)),
+    Column("id", lambda row: short(row.version)),
+    Column("time", lambda row: clock(row.effective_at)),
+    Column("author", lambda row: short(row.author)),
+    Column("source", lambda row: row.interface),
+    Column("traffic", lambda row: "" if row.percentage is None else percent(row.percentage)),
+    Column("digest", lambda row: short(row.sha256)),
+    Column("tag", lambda row: row.tag),
+    Column("message", lambda row: row.message),
+    Column("", lambda row: "" if row.same_as is None else f"same content as v{row.same_as}"),
+]
+
+HISTORY: Final = [
+    Column("entry", lambda row: row.entry),
+    Column("time", lambda row: clock(row.effective_at)),
+    Column("what", _made),
+    Column("author", lambda row: short(row.author)),
+    Column("source", lambda row: row.interface),
+    Column("changes", lambda row: _some([_change(change) for change in row.changes])),
+    Column("message", lambda row: row.message),
+]
+
+REJECTED: Final = [
+    Column("entry", lambda row: row.entry),
+    Column("recorded", lambda row: clock(row.recorded_at)),
+    Column("reason", lambda row: row.code),
+    Column("path", lambda row: row.path),
+    Column("detail", lambda row: row.detail),
+    Column("account", lambda row: row.account),
+    Column("script", lambda row: row.script),
+    Column("event", lambda row: row.event_id),
+    Column("source", lambda row: row.source),
+    Column("topic/partition/offset", lambda row: f"{row.topic}/{row.partition}/{row.offset}"),
+    Column("bytes", lambda row: "kept" if row.quarantine else "not kept"),
+]
+
+
+def show_status(status: "Status") -> None:
+    """A ledger at a glance."""
+    _pairs(
+        [
+            ("ledger", status.ledger),
+            ("name", status.name),
+            ("topic", status.topic),
+            ("entries", str(status.size)),
+            ("active scripts", f"{status.scripts} in {status.accounts} accounts"),
+            ("last recorded", clock(status.last_recorded_at)),
+        ]
+    )
+    if status.outcomes:
+        print()
+        print_table(["outcome", "entries"], [[outcome, str(count)] for outcome, count in status.outcomes.items()])
+    print()
+    print_table(
+        ["shard", "entries", "segments", "last recorded", "root of the last checkpoint"],
+        [
+            [str(shard.shard), str(shard.size), str(shard.segments), clock(shard.last_recorded_at), shard.root or ""]
+            for shard in status.shards
+        ],
+    )
+
+
+def show_report(report: "Report") -> None:
+    """The verdict on a ledger."""
+    _pairs(
+        [
+            ("ledger", report.ledger),
+            ("verdict", "verified" if report.ok else "NOT VERIFIED"),
+            ("entries", str(report.entries)),
+            ("key", f"{report.vkey} ({'given' if report.trust == 'pinned' else 'from beside the log'})"),
+        ]
+    )
+    print()
+    print_table(
+        ["shard", "entries", "segments", "accounts", "root"],
+        [
+            [str(shard.shard), str(shard.size), str(shard.segments), str(shard.accounts), shard.root]
+            for shard in report.shards
+        ],
+    )
+    if report.problems:
+        print()
+        print_table(
+            ["problem", "entry", "file", "what"],
+            [[found.kind, f"{found.shard}/{found.index}", found.file, found.message] for found in report.problems],
+        )
+
+
+def show_whole(shown: "Shown") -> None:
+    """A version, deployment or entry with all that belongs to it."""
+    from ledger.query.answers import ShownDeployment, ShownVersion
+
+    if isinstance(shown, ShownVersion):
+        _show_version(shown)
+    elif isinstance(shown, ShownDeployment):
+        _show_deployment(shown)
+    else:
+        _pairs([("entry", f"{shown.shard}/{shown.index}"), ("leaf hash", shown.leaf_hash)])
+        print(json.dumps(shown.entry, ensure_ascii=False, indent=2))
+
+
+def _show_deployment(shown: "ShownDeployment") -> None:
+    row = shown.deployment
+    _pairs(
+        [
+            ("deployment", f"{row.number} of {row.script} ({row.account})" + (", active" if row.active else "")),
+            ("id", row.deployment),
+            ("time", clock(row.effective_at)),
+            ("author", row.author),
+            ("source", row.interface),
+            ("tag", row.tag),
+            ("message", row.message),
+            ("note", _note(row)),
+            ("serves", ", ".join(f"v{share.number} {percent(share.percentage)}" for share in row.versions)),
+            ("entry", row.entry),
+        ]
+    )
+    if shown.changes:
+        print("\nchanges")
+        for change in shown.changes:
+            print(f"  {printable(_change(change))}")
+    for version in shown.versions:
+        print()
+        _show_version(version)
+
+
+def _show_version(shown: "ShownVersion") -> None:
+    row = shown.version
+    _pairs(
+        [
+            ("version", f"{row.number} of {row.script} ({row.account})"),
+            ("id", row.version),
+            ("time", clock(row.effective_at)),
+            ("author", row.author),
+            ("source", row.interface),
+            ("tag", row.tag),
+            ("message", row.message),
+            ("traffic", "" if row.percentage is None else percent(row.percentage)),
+            ("digest", row.sha256 + ("" if row.same_as is None else f" (same content as v{row.same_as})")),
+            ("entry", row.entry),
+        ]
+    )
+    _show_manifest(shown.manifest)
+
+
+def _show_manifest(manifest: dict[str, Any]) -> None:
+    code, config = dict(manifest.get("code", {})), dict(manifest.get("config", {}))
+    modules, variables, secrets = code.pop("modules", {}), config.pop("vars", {}), config.pop("secrets", {})
+    _section("code", [[name, _value(value)] for name, value in code.items()])
+    _section(
+        "modules",
+        [
+            [name, _member(module, "type"), _member(module, "size"), _member(module, "sha256")]
+            for name, module in modules.items()
+        ],
+    )
+    _section(
+        "bindings",
+        [
+            [name, _member(value, "type"), _value(_without(value, "type"))]
+            for name, value in manifest["bindings"].items()
+        ],
+    )
+    _section("config", [[name, _value(value)] for name, value in config.items()])
+    _section("vars", [[name, _value(value.get("text", value.get("json")))] for name, value in variables.items()])
+    _section("secrets", [[name, _value(value)] for name, value in secrets.items()])
+
+
+def _section(title: str, rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        return
+    print(f"\n{title}")
+    widths = [max(len(printable(row[place])) for row in rows) for place in range(len(rows[0]))]
+    for row in rows:
+        print(
+            ("  " + "  ".join(printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+        )
+
+
+def _pairs(pairs: Sequence[tuple[str, str | None]]) -> None:
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        if value:
+            print(f"{name.ljust(width)}  {printable(value)}")
+
+
+def _member(value: dict[str, Any], name: str) -> str:
+    return _value(value[name]) if name in value else ""
+
+
+def _without(value: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: member for key, member in value.items() if key != name}
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

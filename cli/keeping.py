@@ -1,0 +1,127 @@
+"""The ledger itself: init, verify, schema."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from cli import describing
+from cli.messages import complain, say
+from cli.options import Format, Json, Keys, Ledger, Output, chosen_format, examples, keys_location
+from cli.output import emit_one
+from cli.progress import counting
+from ledger.errors import EXIT_VERIFICATION
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    shown = examples(
+        "ledger init --ledger ./audit", "ledger init --ledger ./audit --name audit.acme.example --shards 12"
+    )
+    app.command(epilog=shown)(init)
+    shown = examples(
+        "ledger verify --ledger ./demo-ledger && echo untouched",
+        "ledger verify --vkey 'audit.acme.example+1a2b3c4d+AX...' --json",
+    )
+    app.command(epilog=shown)(verify)
+    app.command(epilog=examples("ledger schema > change-event.schema.json"))(schema)
+
+
+def init(
+    ledger: Ledger,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Name of the ledger, signed in every checkpoint.")
+    ] = "ledger",
+    shards: Annotated[
+        int, typer.Option("--shards", metavar="N", help="Shards: the topic's partitions. Never changes.")
+    ] = 4,
+    topic: Annotated[
+        str, typer.Option("--topic", metavar="TOPIC", help="The Kafka topic of its change events.")
+    ] = "ledger.changes",
+    bootstrap: Annotated[
+        str | None,
+        typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Make the topic too, at this Kafka broker."),
+    ] = None,
+    keys: Keys = None,
+) -> None:
+    """Make a new ledger: its keys and ledger.json.
+
+    Refuses a directory that is not empty. Prints the ledger's public key: keep it, `ledger verify --vkey` trusts nothing else.
+    """
+    from ledger.log.ledgerfile import create_ledger
+    from ledger.storage.store import open_store
+
+    _refuse_used(ledger)
+    store = open_store(ledger)
+    key_store = open_store(keys_location(ledger, keys), file_mode=0o600, dir_mode=0o700)
+    made = create_ledger(store, key_store, name=name, topic=topic, shards=shards)
+    say(f"made the ledger {made.name} at {ledger}: {made.shards} shards of the topic {made.topic}")
+    if bootstrap is not None:
+        from ledger.broker.topics import ensure_topic
+
+        ensure_topic(bootstrap, made.topic, made.shards)
+        say(f"the topic {made.topic} is at {bootstrap}")
+    print(made.vkey)
+
+
+def verify(
+    ledger: Ledger,
+    vkey: Annotated[
+        str | None,
+        typer.Option(
+            "--vkey", metavar="VKEY", help="The ledger's public key as you know it; default: the one beside the log."
+        ),
+    ] = None,
+    output: Output = Format.table,
+    as_json: Json = False,
+) -> None:
+    """Check every byte, chain, root, signature and offset.
+
+    Exit code 3 where anything differs, with the first place of each shard. It never repairs.
+    """
+    from ledger.log import verifier
+    from ledger.query.opened import read_about
+
+    store, _ = read_about(ledger)
+    with counting("verifying") as progress:
+        report = verifier.verify(store, vkey, progress)
+    emit_one(report, lambda: describing.show_report(report), chosen_format(output, as_json))
+    if not report.ok:
+        complain(
+            f"the ledger at {ledger} is not what was written: {len(report.problems)} of its shards differ",
+            "keep this directory as evidence; restore the log from a copy that verifies",
+        )
+        raise typer.Exit(EXIT_VERIFICATION)
+    if report.trust != "pinned":
+        say(
+            f"Checked against the key beside the log. To trust more than that, keep it elsewhere: --vkey '{report.vkey}'"
+        )
+
+
+def schema() -> None:
+    """Print the JSON Schema of change events."""
+    from ledger.model.schema import change_event_schema
+
+    print(json.dumps(change_event_schema(), indent=2))
+
+
+def _refuse_used(ledger: str) -> None:
+    from ledger.errors import StoreError, UsageError
+    from ledger.storage.local import LocalStore
+    from ledger.storage.store import open_store
+
+    store = open_store(ledger)
+    if not isinstance(store, LocalStore):
+        return
+    try:
+        used = store.root.exists() and (not store.root.is_dir() or any(store.root.iterdir()))
+    except OSError as error:
+        raise StoreError(
+            "store_unreadable", f"cannot look into {ledger}: {error.strerror}", "check its permissions"
+        ) from error
+    if used:
+        raise UsageError(
+            "not_empty", f"{ledger} is there already and is not an empty directory", "give a new directory"
+        )

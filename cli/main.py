@@ -1,0 +1,63 @@
+"""`ledger`: the console script. Imports only what `--help` needs; commands import the rest when they run."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from cli import asking, demo, keeping, publishing, querying, running
+from cli.messages import complain
+from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, LedgerError
+
+__all__ = ["app", "main", "run"]
+
+app = typer.Typer(
+    name="ledger",
+    help="A tamper-evident record of what every serverless script ran, when, and who changed it.",
+    epilog="Exit codes: 0 ok, 2 usage, 3 verification failed, 4 not found, 5 store or broker unavailable, "
+    "70 internal error, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help: with rich's, `ledger --help` takes twice as long to appear.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for group in (keeping, running, publishing, asking, querying, demo):
+    group.register(app)
+
+
+def run() -> None:
+    """The console script's entry point."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line; what fails is said on stderr in one or two lines. Returns the exit code."""
+    try:
+        code = app(args=list(arguments), prog_name="ledger", standalone_mode=False)
+        sys.stdout.flush()
+    except LedgerError as error:
+        complain(error.message, error.hint)
+        code = error.exit_code
+    except TyperException as error:
+        complain(
+            error.format_message() or "no command",
+            "`ledger --help` lists the commands, `ledger COMMAND --help` their options",
+        )
+        code = EXIT_USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_OK
+    except Exception as error:  # noqa: BLE001 - the last resort of the process
+        if os.environ.get("LEDGER_DEBUG"):
+            traceback.print_exc()
+        complain(f"{type(error).__name__}: {error}", "set LEDGER_DEBUG=1 to see where", kind="internal error")
+        code = EXIT_INTERNAL
+    return code if isinstance(code, int) else EXIT_OK

@@ -1,0 +1,22 @@
+"""What is said to the person beside the data: always on stderr."""
+
+import sys
+
+__all__ = ["complain", "say", "warn"]
+
+
+def say(text: str) -> None:
+    """A line of progress or explanation."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Something is not as it should be, and the command goes on."""
+    say(f"warning: {text}")
+
+
+def complain(message: str, hint: str = "", *, kind: str = "error") -> None:
+    """Why the command stops, and what to do about it."""
+    say(f"{kind}: {message}")
+    if hint:
+        say(f"hint: {hint}")

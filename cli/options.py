@@ -1,0 +1,94 @@
+"""Options that mean the same on every command that has them."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Account",
+    "At",
+    "Bootstrap",
+    "Format",
+    "Json",
+    "Keys",
+    "Ledger",
+    "Output",
+    "chosen_format",
+    "examples",
+    "keys_location",
+    "moment",
+]
+
+
+class Format(StrEnum):
+    """How answers are printed."""
+
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+Ledger = Annotated[
+    str,
+    typer.Option(
+        "--ledger", "-l", metavar="DIR", envvar="LEDGER_DIR", show_envvar=True, help="The ledger's directory."
+    ),
+]
+Keys = Annotated[
+    str | None,
+    typer.Option(
+        "--keys",
+        metavar="DIR",
+        envvar="LEDGER_KEYS",
+        show_envvar=True,
+        help="Its keys, where they are not in DIR/keys.",
+    ),
+]
+Bootstrap = Annotated[
+    str,
+    typer.Option(
+        "--bootstrap", "-b", metavar="HOST:PORT", envvar="LEDGER_BOOTSTRAP", show_envvar=True, help="The Kafka broker."
+    ),
+]
+Account = Annotated[str | None, typer.Option("--account", "-a", metavar="ACCOUNT", help="Only this account.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        help="As of this effective time: 2022-11-28T09:15:02Z, a date (its first instant, UTC) or '2h ago'.",
+    ),
+]
+Output = Annotated[
+    Format, typer.Option("--format", "-f", help="How to print it; times are UTC, ids in tables are shortened.")
+]
+Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
+
+def chosen_format(output: Format, as_json: bool) -> Format:
+    """The format that `--format` and its alias `--json` ask for."""
+    return Format.json if as_json else output
+
+
+def moment(text: str | None) -> datetime | None:
+    """The time that `--at` names; None where it isn't given.
+
+    Raises:
+        UsageError: `bad_time`.
+    """
+    from ledger.query.moments import parse_moment
+
+    return None if text is None else parse_moment(text, datetime.now(UTC))
+
+
+def keys_location(ledger: str, keys: str | None) -> str:
+    """Where a ledger's keys are."""
+    return keys if keys is not None else f"{ledger.rstrip('/')}/keys"
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help: command lines that are shown as they stand."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)

@@ -1,0 +1,169 @@
+"""What runs: the broker for one machine, the worker, both together."""
+
+# ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cli.messages import say
+from cli.options import Bootstrap, Keys, Ledger, examples, keys_location
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from ledger.broker.embedded import EmbeddedBroker
+
+__all__ = ["DEFAULT_PORT", "prepare_topic", "register"]
+
+DEFAULT_PORT: Final = 9092
+_POLL_S: Final = 0.2
+
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, metavar="P", help="Port at 127.0.0.1; 0 takes a free one.")
+]
+BrokerLog = Annotated[
+    Path | None, typer.Option("--broker-log", metavar="FILE", help="Where the broker's own output goes.")
+]
+Group = Annotated[
+    str | None, typer.Option("--group", metavar="NAME", help="Consumer group; default: ledger-NAME of the ledger.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command(epilog=examples("ledger broker", "ledger broker --port 0"))(broker)
+    app.command(
+        epilog=examples("ledger worker --ledger ./audit --bootstrap 127.0.0.1:9092", "ledger worker --until-idle 5")
+    )(worker)
+    app.command(epilog=examples("ledger init --ledger ./audit && ledger up --ledger ./audit"))(up)
+
+
+def broker(port: Port = DEFAULT_PORT, broker_log: BrokerLog = None) -> None:
+    """Run the embedded broker until Ctrl-C.
+
+    It speaks Apache Kafka's protocol and keeps records in memory only. Prints its address when it answers.
+    """
+    from cli.processes import Stopped, stopped_by_signals
+    from ledger.broker.embedded import EmbeddedBroker
+
+    try:
+        with stopped_by_signals(), EmbeddedBroker(port or None, log=broker_log) as embedded:
+            print(embedded.bootstrap, flush=True)
+            _watch(embedded, None)
+    except Stopped:
+        say("stopped; the records it held are gone")
+
+
+def worker(
+    ledger: Ledger,
+    bootstrap: Bootstrap,
+    group: Group = None,
+    until_idle: Annotated[
+        float | None,
+        typer.Option("--until-idle", min=0.1, metavar="SECONDS", help="Stop after so long without records."),
+    ] = None,
+    batch_records: Annotated[
+        int, typer.Option("--batch-records", min=1, metavar="N", help="Commit after so many records,")
+    ] = 1000,
+    batch_bytes: Annotated[int, typer.Option("--batch-bytes", min=1, metavar="N", help="or so many bytes,")] = 1 << 20,
+    batch_age: Annotated[
+        int, typer.Option("--batch-age-ms", min=1, metavar="MS", help="or so long after the first.")
+    ] = 50,
+    session_timeout: Annotated[
+        float,
+        typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),
+    ] = 10.0,
+    keys: Keys = None,
+) -> None:
+    """Fold change events from Kafka into the ledger.
+
+    Runs until Ctrl-C or SIGTERM. Any number of workers may run at once: they share the topic's partitions.
+    """
+    from cli.processes import worker_arguments, worker_environment
+    from ledger.query.opened import read_about
+
+    _, about = read_about(ledger)
+    extra = (
+        "--batch-records",
+        batch_records,
+        "--batch-bytes",
+        batch_bytes,
+        "--batch-age-ms",
+        batch_age,
+        "--session-timeout",
+        session_timeout,
+    )
+    arguments = worker_arguments(
+        ledger,
+        keys_location(ledger, keys),
+        bootstrap,
+        group=group or f"ledger-{about.name}",
+        until_idle_s=until_idle,
+        extra=tuple(str(part) for part in extra),
+    )
+    sys.stdout.flush()
+    # The worker takes this process's place, so that signals and the exit code are its own.
+    os.execve(sys.executable, arguments, worker_environment())  # noqa: S606 (no shell is wanted)
+
+
+def up(
+    ledger: Ledger, port: Port = DEFAULT_PORT, group: Group = None, broker_log: BrokerLog = None, keys: Keys = None
+) -> None:
+    """Run broker, topic and worker together until Ctrl-C.
+
+    Started again on the same ledger, it goes on: the embedded broker's topic is then a new one.
+    """
+    from cli.processes import Stopped, start_worker, stop_process, stopped_by_signals, worker_arguments
+    from ledger.broker.embedded import EmbeddedBroker
+    from ledger.query.opened import read_about
+
+    _, about = read_about(ledger)
+    try:
+        with stopped_by_signals(), EmbeddedBroker(port or None, log=broker_log) as embedded:
+            prepare_topic(ledger, embedded.bootstrap)
+            process = start_worker(
+                worker_arguments(
+                    ledger, keys_location(ledger, keys), embedded.bootstrap, group=group or f"ledger-{about.name}"
+                )
+            )
+            try:
+                print(embedded.bootstrap, flush=True)
+                say(
+                    f"publish with: ledger publish FILE --ledger {ledger} --bootstrap {embedded.bootstrap}   (Ctrl-C stops)"
+                )
+                _watch(embedded, process)
+            finally:
+                stop_process(process)
+    except Stopped:
+        say("stopped; the ledger keeps what was committed")
+
+
+def prepare_topic(ledger: str, bootstrap: str) -> None:
+    """Make the ledger's topic at an embedded broker and accept its id: such a broker begins anew each time."""
+    from ledger.broker.topics import ensure_topic
+    from ledger.log.ledgerfile import accept_topic
+    from ledger.query.opened import read_about
+
+    store, about = read_about(ledger)
+    described = ensure_topic(bootstrap, about.topic, about.shards)
+    accept_topic(store, about.topic, described.topic_id)
+
+
+def _watch(embedded: "EmbeddedBroker", process: "subprocess.Popen[bytes] | None") -> None:
+    """Wait for the end of either: neither is any use without the other."""
+    from ledger.errors import BrokerError
+
+    while True:
+        if process is not None and process.poll() is not None:
+            # It has said why on stderr.
+            raise typer.Exit(process.returncode if process.returncode > 0 else 5)
+        if not embedded.is_running:
+            raise BrokerError(
+                "broker_stopped", "the embedded broker has stopped", "give --broker-log FILE to see its output"
+            )
+        time.sleep(_POLL_S)

@@ -377,5 +377,7 @@ def check_code(code: Mapping[str, Any], path: str) -> None:
     if not code:
         raise Refused("bad_value", path)
     modules = code.get("modules") or {}
-    if ("main" in code) != bool(modules) or (modules and code["main"] not in modules):
+    if modules and "main" not in code:
+        raise Refused("missing_member", f"{path}.main")
+    if "main" in code and code["main"] not in modules:
         raise Refused("bad_value", f"{path}.main")

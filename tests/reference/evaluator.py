@@ -256,11 +256,11 @@ def _deploy(script: Script, event: Mapping[str, Any], shares: dict[str, float]) 
 def _upload(account: Account, script: Script, event: Mapping[str, Any]) -> dict[str, Any]:
     """Aspects: perhaps a version, perhaps a deployment of it, perhaps other triggers."""
     data = event["data"]
-    given = {aspect: data[aspect] for aspect in (*VERSIONED, *TRIGGERS) if _says_something(data.get(aspect))}
+    given = {aspect: data[aspect] for aspect in (*VERSIONED, *TRIGGERS) if data.get(aspect)}  # `{}` is as absent
     versioned = [aspect for aspect in VERSIONED if aspect in given]
+    base = _base(script, data, given) if versioned or "base" in data else None
     if versioned and "code" not in versioned and not script.exists:
         raise Refused("script_absent")
-    base = _base(script, data, given) if versioned or "base" in data else None
     manifest_before = base["manifest"] if base else NOTHING
     manifest = {aspect: _apply(manifest_before[aspect], given.get(aspect), aspect) for aspect in VERSIONED}
     if "code" in given:
@@ -289,11 +289,6 @@ def _upload(account: Account, script: Script, event: Mapping[str, Any]) -> dict[
     if others:
         told["others"] = others
     return told
-
-
-def _says_something(aspect: Any) -> bool:
-    """An aspect without members, or a merge of no names, is the same as one that is absent."""
-    return bool(aspect) and aspect != {"merge": {}}
 
 
 def _base(script: Script, data: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any] | None:

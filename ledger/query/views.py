@@ -54,8 +54,11 @@ def connect(
     try:
         connection.execute("SET TimeZone = 'UTC'")
         _create_macros(connection, blob, person)
-        connection.execute(_segment_lines([segment.path for shard in shards for segment in shard.segments]))
+        # DuckDB looks at the files each time a view is made that leads to them, so all views are made over nothing first.
+        connection.execute(_no_lines())
         connection.execute(_script("views.sql"))
+        if paths := [segment.path for shard in shards for segment in shard.segments]:
+            connection.execute(_lines_of(paths))
     except BaseException:
         connection.close()
         raise
@@ -122,17 +125,18 @@ def _create_macros(connection: duckdb.DuckDBPyConnection, blob: BlobText | None,
         connection.execute(f"CREATE MACRO {definition}")
 
 
-def _segment_lines(paths: Sequence[str]) -> str:
-    """The view under all others: the lines of the segments, with the segment's path as `file`."""
-    if not paths:
-        columns = ", ".join(
-            f'NULL::{sql_type(shape)} AS "{name}"' for name, shape in {**ENTRY, "file": "VARCHAR"}.items()
-        )
-        return f"CREATE VIEW _segment_lines AS SELECT {columns} WHERE false"
+def _no_lines() -> str:
+    """The view under all others, of an empty log."""
+    columns = ", ".join(f'NULL::{sql_type(shape)} AS "{name}"' for name, shape in {**ENTRY, "file": "VARCHAR"}.items())
+    return f"CREATE VIEW _segment_lines AS SELECT {columns} WHERE false"
+
+
+def _lines_of(paths: Sequence[str]) -> str:
+    """The view under all others: the lines of these segments, with the segment's path as `file`."""
     files = ", ".join(_literal(path) for path in paths)
     columns = ", ".join(f'"{name}": {_literal(sql_type(shape))}' for name, shape in ENTRY.items())
     return (
-        f"CREATE VIEW _segment_lines AS FROM read_ndjson([{files}], columns = {{{columns}}}, "
+        f"CREATE OR REPLACE VIEW _segment_lines AS FROM read_ndjson([{files}], columns = {{{columns}}}, "
         "compression = 'zstd', filename = 'file')"
     )
 

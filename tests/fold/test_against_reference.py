@@ -38,7 +38,7 @@ def test_the_real_data_is_folded_alike() -> None:
 
 def test_large_entries_are_folded_alike() -> None:
     """What a large entry leaves out is told by its digest, and later events build on the whole."""
-    many = {f"B{number:04}": {"type": "d1", "id": "1"} for number in range(1500)}
+    many = {f"B{number:04}": {"type": "d1", "id": "1"} for number in range(3000)}
     text = {"text": "x" * 40_000}
     steps = [
         change("v1", code=code(), config=replace(vars={"A": text})),

@@ -20,11 +20,14 @@ __all__ = [
     "VERSIONED",
     "Aspect",
     "Patch",
+    "StoredCode",
     "apply_patch",
     "check_aspect",
     "check_code",
+    "decode_stored_code",
     "is_valid_secret",
     "located",
+    "read_code",
 ]
 
 VERSIONED: Final = ("code", "bindings", "config")
@@ -150,6 +153,25 @@ class SubdomainMerge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previews_enabled: bool | UnsetType | None = UNSET
 
 
+class StoredModule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A module, members in the order of stored objects."""
+
+    sha256: Hex64
+    size: Count
+    type: Annotated[str, Meta(min_length=1)]
+
+
+class StoredCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The code of a version that has modules and nothing else, members in the order of stored objects."""
+
+    main: str
+    modules: dict[str, StoredModule]
+
+
+class _CodeReplaced(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    replace: StoredCode
+
+
 def _named(value: Any) -> Any:
     return Aspect[dict[str, value], dict[str, value | None]]
 
@@ -175,6 +197,9 @@ class Patch(msgspec.Struct, frozen=True, gc=False):
     """Whether `names` is the aspect's whole new value; else the names it mentions are merged."""
     names: dict[str, Any]
     """Name to new value; None removes the name (merge only)."""
+    stored: bytes = b""
+    """The aspect's stored bytes after the patch, where they are known already (then `names` is empty); `code` likewise."""
+    code: "StoredCode | None" = None
 
 
 def check_aspect(aspect: str, value: Any) -> Patch | None:
@@ -202,7 +227,7 @@ def check_aspect(aspect: str, value: Any) -> Patch | None:
 def _check_no_nulls(aspect: str, names: dict[str, Any], path: str) -> None:
     for name, value in names.items():
         if value is None:
-            raise refuse("bad_value", join(path, name), "null removes a name in a merge; a replace names what there is")
+            raise refuse("bad_value", join(path, name), _NO_NULLS)
         if aspect in NESTED and name in NESTED[aspect]:
             _check_no_nulls("", value, join(path, name))
 
@@ -211,6 +236,29 @@ def _check_vars(values: dict[str, Any] | None, path: str) -> None:
     for name, value in (values or {}).items():
         if value is not None and len(value) != 1:
             raise refuse("bad_value", join(path, name), "a variable has exactly one of text and json")
+
+
+_decode_code = msgspec.json.Decoder(_CodeReplaced).decode
+decode_stored_code = msgspec.json.Decoder(StoredCode).decode
+"""Read stored code; raises msgspec.ValidationError where it has other members than modules."""
+_encode_code = msgspec.json.Encoder(order="sorted").encode
+
+
+def read_code(raw: bytes) -> Patch | None:
+    """The quick way for what most events are: code replaced, by modules and nothing else, in exact JSON.
+
+    Returns:
+        None where it is something else, or something wrong: `check_aspect` tells.
+    """
+    try:
+        code = _decode_code(raw).replace
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    stored = _encode_code(code)
+    # White space, escapes and repeated members all make the JSON longer than it need be (but for the case of an escape's digits).
+    if len(stored) + len(b'{"replace":}') != len(raw) or b"\\" in raw or code.main not in code.modules:
+        return None
+    return Patch(replace=True, names={}, stored=stored, code=code)
 
 
 def check_code(code: dict[str, Any], path: str) -> None:
@@ -253,12 +301,16 @@ def _merge(before: dict[str, Any], names: dict[str, Any], nested: tuple[str, ...
         if value is None:
             after.pop(name, None)
         elif name in nested:
-            after[name] = _merge(after.get(name, {}), value, ())
+            merged = _merge(after.get(name, {}), value, ())
+            if merged or name in after:  # a merge that mentions nothing changes nothing
+                after[name] = merged
         else:
             after[name] = value
     return after
 
 
+_NO_NULLS: Final = "null removes a name in a merge; a replace names what there is"
+_STEPS_TO_ASPECT: Final = 2  # $.data.ASPECT
 _MESSAGES: Final[tuple[tuple[str, ReasonCode, str], ...]] = (
     ("Object missing required field", "missing_member", "a required member is missing"),
     ("Object contains unknown field", "unknown_member", "a member of this name is not known here"),
@@ -283,32 +335,32 @@ def _locate(aspect: str, value: Any, path: str, error: msgspec.ValidationError) 
         verb, names = next(iter(value.items()))
         if verb in ("replace", "merge") and isinstance(names, dict):
             for name, inner in names.items():
-                _probe(aspect, verb, name, inner, join(join(path, verb), name))
+                _probe(aspect, verb, name, inner, join(path, verb))
     return located(error, path)
 
 
 def _probe(aspect: str, verb: str, name: str, value: Any, path: str) -> None:
     """Check one name alone; where it holds names of its own (`vars`, `secrets`, `modules`), each of them alone."""
     if value is None and verb == "replace":
-        raise refuse("bad_value", path, "null removes a name in a merge; a replace names what there is")
+        raise refuse("bad_value", join(path, name), _NO_NULLS)
     if isinstance(value, dict) and name in NESTED.get(aspect, ()):
         for inner, content in value.items():
             if content is None and verb == "replace":
-                raise refuse(
-                    "bad_value", join(path, inner), "null removes a name in a merge; a replace names what there is"
-                )
-            _convert(aspect, {verb: {name: {inner: content}}}, join(path, inner), 3)
+                raise refuse("bad_value", join(join(path, name), inner), _NO_NULLS)
+            _convert(aspect, {verb: {name: {inner: content}}}, join(path, name), inner)
     else:
-        _convert(aspect, {verb: {name: value}}, path, 2)
+        _convert(aspect, {verb: {name: value}}, path, name)
 
 
-def _convert(aspect: str, value: Any, path: str, depth: int) -> None:
+def _convert(aspect: str, value: Any, path: str, name: str) -> None:
+    """Check a patch that holds one name, which lies at `path`."""
     try:
         msgspec.convert(value, TYPES[aspect])
     except msgspec.ValidationError as error:
-        # The first `depth` steps of the decoder's path are those that `path` already names.
-        message, mark, place = str(error).partition(" - at `$")
-        steps = place.rstrip("`").replace("[...]", ".*").split(".")[1 + depth :]
-        raise located(
-            msgspec.ValidationError(message + mark + "".join(f".{step}" for step in steps) + "`" * bool(mark)), path
-        ) from None
+        # The decoder's path leads from the aspect to the place and says `[...]` for a name; ours leads to the name already.
+        message, _, place = str(error).partition(" - at `$")
+        steps = place.rstrip("`").replace("[...]", ".*").split(".")[1:]
+        depth = path.count(".") - _STEPS_TO_ASPECT + 1
+        below = "".join(f".{step}" for step in steps[depth:])
+        at = join(path, name) if len(steps) >= depth else path
+        raise located(msgspec.ValidationError(f"{message} - at `${below}`"), at) from None

@@ -196,8 +196,7 @@ def encode_folded(place: Place, event: Event, actor: bytes, outcome: Outcome) ->
     Returns:
         None where the entry is larger than `MAX_ENTRY_BYTES` even with all that may move in the blob store.
     """
-    attributes, data = event.encode(actor)
-    parts = {"data": data}
+    parts = {"data": b"".join((event.before, actor, event.after))}
     if outcome.version is not None:
         parts["manifest"] = manifest_json(outcome.version.code, outcome.version.bindings, outcome.version.config)
     if outcome.triggers is not None:
@@ -208,7 +207,7 @@ def encode_folded(place: Place, event: Event, actor: bytes, outcome: Outcome) ->
     for name in ("", *_MOVABLE):
         if name in parts:
             moved.append(name)
-        entry = _join(place, attributes, outcome, parts, moved)
+        entry = _join(place, event.attributes, outcome, parts, moved)
         if len(entry) <= MAX_ENTRY_BYTES:
             return Line(entry, tuple((sha256(parts[name]).hexdigest(), parts[name]) for name in moved))
     return None
@@ -216,9 +215,8 @@ def encode_folded(place: Place, event: Event, actor: bytes, outcome: Outcome) ->
 
 def encode_duplicate(place: Place, event: Event, effective_at: str, skew: str | None, first_index: int) -> Line:
     """The entry of an event that an earlier entry has already; its attributes stay, its data does not."""
-    attributes, _ = event.encode(b"")
     head = _head(place, effective_at, skew)
-    return Line(b'%b%b},"outcome":"duplicate","first_index":%d}' % (head, attributes[: -len(_DATA)], first_index))
+    return Line(b'%b%b},"outcome":"duplicate","first_index":%d}' % (head, event.attributes[: -len(_DATA)], first_index))
 
 
 def encode_rejected(place: Place, known: Known, effective_at: str, skew: str | None, reason: Any) -> Line:

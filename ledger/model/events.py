@@ -8,16 +8,18 @@ record's own bytes back. Whatever does not (white space, escapes, repeated names
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ledger.model import times
-from ledger.model.aspects import ASPECTS, SECRET_TYPES, Patch, check_aspect, is_valid_secret, located
-from ledger.model.jsontext import Members, has_wide_integer, is_too_deep, parse, to_plain, walk
+from ledger.model.aspects import ASPECTS, SECRET_TYPES, Patch, check_aspect, located, read_code
+from ledger.model.binary import Headers, binary_attributes
+from ledger.model.jsontext import Members, has_wide_integer, is_too_deep, parse, to_plain
 from ledger.model.reasons import Reason, RefusedError, join, refuse
+from ledger.model.secrecy import HINTS_OF_A_SECRET, may_hold_a_secret, refuse_plaintext
 
 __all__ = [
     "CHANGE",
@@ -38,9 +40,6 @@ __all__ = [
 CHANGE: Final = "ledger.change.v1"
 NOTE: Final = "ledger.note.v1"
 MAX_EVENT_BYTES: Final = 1 << 20
-STRUCTURED: Final = "application/cloudevents+json"
-
-Headers = Iterable[tuple[str, bytes | None]]
 NO_HEADERS: Final[tuple[tuple[str, bytes | None], ...]] = ()
 
 NAME_PATTERN: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"
@@ -50,7 +49,6 @@ _NAME = re.compile(NAME_PATTERN)
 _ATTRIBUTE = re.compile(r"[a-z0-9]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _JSON_TYPE = re.compile(r"application/(?:[A-Za-z0-9.+-]+\+)?json(?:\s*;.*)?", re.IGNORECASE)
-_HINTS_OF_A_SECRET = re.compile(rb"secret|\\u", re.IGNORECASE)
 _MAX_READ_SAFELY: Final = 1024
 
 Id = Annotated[str, Meta(min_length=1)]
@@ -134,8 +132,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Version id to thousandths of a per cent."""
     rollback_to: str | None
     delete: bool
-    encode: Callable[[bytes], tuple[bytes, bytes]]
-    """With the sealed actor's JSON: (the event's JSON up to and without `data`'s value, the value of `data`)."""
+    attributes: bytes
+    """The event's JSON up to and without `data`'s value."""
+    before: bytes
+    """The value of `data` up to and without the actor's value; `after` is the rest. Without an actor all of it."""
+    after: bytes
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +166,15 @@ _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
+_AROUND_AN_ASPECT: Final = 2
+"""How many objects an aspect lies in: the event and its `data`."""
+_NO_CHANGE: Final = ChangeData()
+_ACTOR_FIRST: Final = b'{"actor":'
+_REMEMBERED_ACTORS: Final = 65_536
+_known_actors: dict[bytes, Actor] = {}
+"""Actors that were checked, by their bytes: the same few act again and again."""
+
+
 class _DoubtError(Exception):
     """The fast way cannot vouch for this record."""
 
@@ -181,9 +191,9 @@ def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Reject
             raise refuse("malformed_json", "$", "the record has no value")
         if len(value) > MAX_EVENT_BYTES:
             raise refuse("too_large", "$", f"an event has at most {MAX_EVENT_BYTES} bytes")
-        attributes = _binary_attributes(headers) if headers else None
+        attributes = binary_attributes(headers) if headers else None
     except RefusedError as error:
-        return Rejected(reason=error.reason, keep=value is None or not _HINTS_OF_A_SECRET.search(value))
+        return Rejected(reason=error.reason, keep=value is None or not HINTS_OF_A_SECRET.search(value))
     if attributes is None:
         try:
             return _read(value, exact=False)
@@ -200,70 +210,24 @@ def _read(text: bytes, *, exact: bool) -> Event:
         _DoubtError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError: only with `exact` false.
     """
     envelope = _typed(_decode_envelope, text, "$") if exact else _decode_envelope(text)
-    if not exact and (_encode(envelope) != text or is_too_deep(text)):
+    if not exact and _encode(envelope) != text:
         raise _DoubtError
     time = _check_envelope(envelope)
     raw = bytes(envelope.data)
-    if envelope.type == NOTE:
-        note = _typed(_decode_note, raw, "$.data") if exact else _decode_note(raw)
-        _prove(note, raw, [note.detail] if note.detail is not UNSET else [], exact=exact)
-        return _event(text, envelope, note, time, {}, exact=exact)
-    data = _typed(_decode_change, raw, "$.data") if exact else _decode_change(raw)
-    patches = {}
+    is_note = envelope.type == NOTE
+    decoder: Callable[[bytes], Any] = _decode_note if is_note else _decode_change
+    data: ChangeData | NoteData = _typed(decoder, raw, "$.data") if exact else decoder(raw)
     if not exact and _encode(data) != raw:
         raise _DoubtError
-    for aspect in ASPECTS:
-        content = getattr(data, aspect)
-        if content is not UNSET:
-            patch = check_aspect(aspect, _open(bytes(content), aspect, exact=exact))
-            if patch is not None:
-                patches[aspect] = patch
-    _check_plaintext(patches)
-    return _event(text, envelope, data, time, patches, exact=exact)
-
-
-def _open(raw: bytes, aspect: str, *, exact: bool) -> Any:
-    value = _decode_any(raw)
-    if not exact and (_encode(value) != raw or (aspect != "code" and has_wide_integer(raw))):
-        raise _DoubtError
-    return value
-
-
-def _prove(data: msgspec.Struct, raw: bytes, open_parts: list[Any], *, exact: bool) -> None:
-    if not exact and (
-        _encode(data) != raw
-        or any(_encode(_decode_any(part)) != part or has_wide_integer(part) for part in map(bytes, open_parts))
-    ):
-        raise _DoubtError
-
-
-def _typed(decoder: Callable[[bytes], Any], text: bytes, path: str) -> Any:
-    try:
-        return decoder(text)
-    except msgspec.ValidationError as error:
-        raise located(error, path) from None
-
-
-def _event(
-    text: bytes,
-    envelope: Envelope,
-    data: Any,
-    time: times.Time,
-    patches: dict[str, Patch],
-    *,
-    exact: bool,
-) -> Event:
-    actor, actor_json = _check_actor(data, exact=exact)
+    actor_json = b"" if data.actor is UNSET else bytes(data.actor)
+    actor = _read_actor(actor_json, exact=exact) if actor_json else None
     if actor is None and data.interface is UNSET:
         raise refuse("missing_member", "$.data.interface", "an event says who (actor) or at least how (interface)")
-    is_note = isinstance(data, NoteData)
-    deploy = None if is_note else _check_operation(data, exact=exact)
-    if (
-        not is_note
-        and (deploy is not None or data.rollback_to is not UNSET or data.delete is not UNSET)
-        and _has_aspects(data)
-    ):
-        raise refuse("bad_value", "$.data", "aspects, deploy, rollback_to and delete exclude each other")
+    attributes, before, after = _generic_parts(text) if exact else _typed_parts(text, raw, actor_json)
+    if isinstance(data, NoteData):
+        if data.detail is not UNSET:
+            _open(bytes(data.detail), exact=exact)
+        data = _NO_CHANGE
     return Event(
         account=envelope.accountid,
         subject=envelope.subject,
@@ -273,68 +237,84 @@ def _event(
         is_note=is_note,
         actor=actor,
         actor_json=actor_json,
-        patches=patches,
-        activate=is_note or data.activate is not False,
-        base=None if is_note or data.base is UNSET else data.base,
-        deploy=deploy,
-        rollback_to=None if is_note or data.rollback_to is UNSET else data.rollback_to,
-        delete=not is_note and data.delete is True,
-        encode=_Generic(text) if exact else _Typed(envelope, data),
+        patches=_read_patches(data, exact=exact),
+        activate=data.activate is not False,
+        base=None if data.base is UNSET else data.base,
+        deploy=_read_operation(data, exact=exact),
+        rollback_to=None if data.rollback_to is UNSET else data.rollback_to,
+        delete=data.delete is True,
+        attributes=attributes,
+        before=before,
+        after=after,
     )
 
 
-class _Typed:
-    """Encodes an event that came the fast way: its own bytes, only the actor replaced."""
-
-    __slots__ = ("data", "envelope")
-
-    def __init__(self, envelope: Envelope, data: Any) -> None:
-        self.envelope = envelope
-        self.data = data
-
-    def __call__(self, actor: bytes) -> tuple[bytes, bytes]:
-        data = bytes(self.envelope.data)
-        if actor:
-            self.data.actor = Raw(actor)
-            data = _encode(self.data)
-        return _encode(self.envelope)[: -len(self.envelope.data) - 1], data
-
-
-class _Generic:
-    """Encodes an event that came the exact way: members in the order received."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-
-    def __call__(self, actor: bytes) -> tuple[bytes, bytes]:
-        event = _decode_any(self.text)
-        data = event.pop("data")
-        if actor:
-            data["actor"] = Raw(actor)
-        return _encode(event)[:-1] + b',"data":', _encode(data)
+def _read_patches(data: ChangeData, *, exact: bool) -> dict[str, Patch]:
+    patches: dict[str, Patch] = {}
+    for aspect in ASPECTS:
+        content = getattr(data, aspect)
+        if content is UNSET:
+            continue
+        raw = bytes(content)
+        # Most events replace the code and nothing else: that has a way of its own, typed throughout.
+        patch = read_code(raw) if aspect == "code" and not exact else None
+        patch = patch or check_aspect(aspect, _open(raw, exact=exact))
+        if patch is not None:
+            patches[aspect] = patch
+            if aspect == "bindings":
+                _check_plaintext(patch)
+    return patches
 
 
-def _has_aspects(data: ChangeData) -> bool:
-    return any(getattr(data, name) is not UNSET for name in (*ASPECTS, "activate", "base"))
+def _open(raw: bytes, *, exact: bool) -> Any:
+    """Decode an open part of an event; it must be exact."""
+    value = _decode_any(raw)
+    if not exact and (_encode(value) != raw or has_wide_integer(raw) or is_too_deep(raw, _AROUND_AN_ASPECT)):
+        raise _DoubtError
+    return value
+
+
+def _typed(decoder: Callable[[bytes], Any], text: bytes, path: str) -> Any:
+    try:
+        return decoder(text)
+    except msgspec.ValidationError as error:
+        raise located(error, path) from None
+
+
+def _typed_parts(text: bytes, data: bytes, actor: bytes) -> tuple[bytes, bytes, bytes]:
+    """An exact event around its actor: `data` is its last member and the actor the first of `data`, for so they are encoded."""
+    attributes = text[: -len(data) - 1]
+    if not actor:
+        return attributes, data, b""
+    return attributes, _ACTOR_FIRST, data[len(_ACTOR_FIRST) + len(actor) :]
+
+
+def _generic_parts(text: bytes) -> tuple[bytes, bytes, bytes]:
+    """An event around its actor, members in the order received (but `data` last)."""
+    event = _decode_any(text)
+    data = event.pop("data")
+    attributes = _encode(event)[:-1] + b',"data":'
+    if "actor" not in data:
+        return attributes, _encode(data), b""
+    names = list(data)
+    place = names.index("actor")
+    before = _encode({name: data[name] for name in names[:place]})[:-1] + (b"," if place else b"") + b'"actor":'
+    rest = _encode({name: data[name] for name in names[place + 1 :]})
+    return attributes, before, (b"," + rest[1:] if place + 1 < len(names) else b"}")
 
 
 def _check_envelope(envelope: Envelope) -> times.Time:
     if envelope.specversion != "1.0":
         raise refuse("bad_value", "$.specversion", "the only CloudEvents version read is 1.0")
-    for name in ("source", "id"):
-        text = getattr(envelope, name)
-        if not text or _CONTROL.search(text):
+    for name, text in (("source", envelope.source), ("id", envelope.id)):
+        if not text or (not (text.isascii() and text.isprintable()) and _CONTROL.search(text)):
             raise refuse("bad_value", join("$", name), "must not be empty or hold control characters")
-    for name in ("subject", "accountid"):
-        if not _NAME.fullmatch(getattr(envelope, name)):
-            raise refuse(
-                "bad_value",
-                join("$", name),
-                "1 to 255 of A-Z a-z 0-9 . _ - of which the first is a letter, a digit or _",
-            )
-    if envelope.datacontenttype is not UNSET and not _JSON_TYPE.fullmatch(envelope.datacontenttype):
+    for name, text in (("subject", envelope.subject), ("accountid", envelope.accountid)):
+        if not _NAME.fullmatch(text):
+            detail = "1 to 255 of A-Z a-z 0-9 . _ - of which the first is a letter, a digit or _"
+            raise refuse("bad_value", join("$", name), detail)
+    content_type = envelope.datacontenttype
+    if content_type is not UNSET and content_type != "application/json" and not _JSON_TYPE.fullmatch(content_type):
         raise refuse("bad_value", "$.datacontenttype", "data must be JSON")
     try:
         time = times.parse(envelope.time)
@@ -345,27 +325,30 @@ def _check_envelope(envelope: Envelope) -> times.Time:
     return time
 
 
-def _check_actor(data: Any, *, exact: bool) -> tuple[Actor | None, bytes]:
-    if data.actor is UNSET:
-        return None, b""
-    raw = bytes(data.actor)
-    actor: Actor = _typed(_decode_actor, raw, "$.data.actor")
-    if not exact and _encode(_decode_any(raw)) != raw:
-        raise _DoubtError
-    if actor.on_behalf_of is not UNSET and actor.type != "token":
-        raise refuse("bad_value", "$.data.actor.on_behalf_of", "only a token acts on behalf of someone")
-    return actor, raw
+def _read_actor(raw: bytes, *, exact: bool) -> Actor:
+    actor = _known_actors.get(raw)
+    if actor is None:
+        actor = _typed(_decode_actor, raw, "$.data.actor")
+        if not exact and _encode(_decode_any(raw)) != raw:
+            raise _DoubtError
+        if actor.on_behalf_of is not UNSET and actor.type != "token":
+            raise refuse("bad_value", "$.data.actor.on_behalf_of", "only a token acts on behalf of someone")
+        if len(_known_actors) >= _REMEMBERED_ACTORS:
+            _known_actors.clear()
+        _known_actors[raw] = actor
+    return actor
 
 
-def _check_operation(data: ChangeData, *, exact: bool) -> dict[str, int] | None:
-    named = [name for name in ("deploy", "rollback_to", "delete") if getattr(data, name) is not UNSET]
-    if len(named) > 1:
-        raise refuse("bad_value", "$.data", "deploy, rollback_to and delete exclude each other")
+def _read_operation(data: ChangeData, *, exact: bool) -> dict[str, int] | None:
+    """Check that an event does one thing, and read `deploy`."""
+    named = (data.deploy is not UNSET) + (data.rollback_to is not UNSET) + (data.delete is not UNSET)
+    if not named:
+        return None
+    if named > 1 or any(getattr(data, name) is not UNSET for name in (*ASPECTS, "activate", "base")):
+        raise refuse("bad_value", "$.data", "aspects, deploy, rollback_to and delete exclude each other")
     if data.delete is False:
         raise refuse("bad_value", "$.data.delete", "delete is true or absent")
-    if data.deploy is UNSET:
-        return None
-    return _check_split(_open(bytes(data.deploy), "deploy", exact=exact))
+    return None if data.deploy is UNSET else _check_split(_open(bytes(data.deploy), exact=exact))
 
 
 def _check_split(split: Any) -> dict[str, int]:
@@ -386,12 +369,13 @@ def _check_split(split: Any) -> dict[str, int]:
     return thousandths
 
 
-def _check_plaintext(patches: dict[str, Patch]) -> None:
+def _check_plaintext(patch: Patch) -> None:
     """On the fast way: a binding of a secret type (other plaintext secrets fail their type's check already)."""
-    if "bindings" in patches:
-        for name, value in patches["bindings"].names.items():
-            if value is not None and value["type"] in SECRET_TYPES:
-                raise refuse("plaintext_secret", f"$.data.bindings.{name}", "")
+    for name, value in patch.names.items():
+        if value is not None and value["type"] in SECRET_TYPES:
+            raise refuse(
+                "plaintext_secret", join("$.data.bindings", name), "a secret belongs under config.secrets, as a MAC"
+            )
 
 
 # --- the exact way ---------------------------------------------------------------------------------------------------------------
@@ -399,14 +383,14 @@ def _check_plaintext(patches: dict[str, Patch]) -> None:
 
 def _decode_exactly(value: bytes, attributes: dict[str, str] | None) -> Event | Rejected:
     known = Known()
-    keep = not _HINTS_OF_A_SECRET.search(value)
+    keep = not HINTS_OF_A_SECRET.search(value)
     try:
         tree = parse(value)
         if attributes is not None:
             tree = Members([*attributes.items(), ("data", tree)])
         known = _read_safely(tree)
-        keep = not _may_hold_a_secret(tree)
-        _refuse_plaintext(tree)
+        keep = not may_hold_a_secret(tree)
+        refuse_plaintext(tree)
         event = to_plain(tree)
         if not isinstance(event, dict):
             raise refuse("wrong_type", "$", "an event is an object")
@@ -414,38 +398,6 @@ def _decode_exactly(value: bytes, attributes: dict[str, str] | None) -> Event | 
         return _read(_encode(event), exact=True)
     except RefusedError as error:
         return Rejected(reason=error.reason, known=known, keep=keep and error.reason.code != "plaintext_secret")
-
-
-def _binary_attributes(headers: Headers) -> dict[str, str] | None:
-    """The attributes of an event in binary mode, in canonical order; None where the mode is structured.
-
-    Raises:
-        RefusedError: an attribute occurs twice or is not UTF-8, or the content type is not one that is read.
-    """
-    found: dict[str, str] = {}
-    content_type = None
-    for name, value in headers:
-        lower = name.lower()
-        if lower == "content-type":
-            content_type = (value or b"").decode("latin-1").strip()
-        elif lower.startswith("ce_"):
-            attribute = lower[3:]
-            if attribute in found:
-                raise refuse("duplicate_member", join("$", attribute), "the attribute's header occurs twice")
-            try:
-                found[attribute] = (value or b"").decode()
-            except UnicodeDecodeError:
-                raise refuse("not_utf8", join("$", attribute), "the attribute's header is not UTF-8") from None
-    if content_type is not None and content_type.lower().startswith("application/cloudevents"):
-        if content_type.partition(";")[0].strip().lower() != STRUCTURED:
-            raise refuse("bad_value", "$", f"of the structured modes only {STRUCTURED} is read")
-        return None
-    if not found:
-        return None
-    if content_type is not None:
-        found["datacontenttype"] = content_type
-    first = [name for name in Envelope.__struct_fields__ if name in found]
-    return {name: found[name] for name in (*first, *sorted(set(found) - set(first)))}
 
 
 def _check_extensions(event: dict[str, Any]) -> None:
@@ -479,65 +431,3 @@ def _readable_time(text: str | None) -> str | None:
         return times.parse(text).text if text else None
     except ValueError:
         return None
-
-
-def _refuse_plaintext(tree: Any) -> None:
-    """Refuse an event that holds a secret's value where the format has secrets, repeated members included."""
-    for data in _all(tree, "data"):
-        for verb in ("replace", "merge"):
-            for bindings in _each(data, "bindings", verb):
-                _refuse_plaintext_bindings(bindings, f"$.data.bindings.{verb}")
-            for config in _each(data, "config", verb):
-                _refuse_plaintext_config(config, f"$.data.config.{verb}")
-
-
-def _refuse_plaintext_bindings(bindings: Members, path: str) -> None:
-    for name, binding in bindings:
-        if any(kind in SECRET_TYPES for kind in _all(binding, "type") if isinstance(kind, str)):
-            raise refuse("plaintext_secret", join(path, name), "a secret belongs under config.secrets, as a MAC")
-
-
-def _refuse_plaintext_config(config: Members, path: str) -> None:
-    for secrets in _all(config, "secrets"):
-        for name, secret in secrets if isinstance(secrets, Members) else ():
-            if secret is not None and not _is_secret_shaped(secret):
-                place = join(join(path, "secrets"), name)
-                raise refuse("plaintext_secret", place, "a secret is sent as a MAC of its value, and as nothing else")
-
-
-def _is_secret_shaped(secret: Any) -> bool:
-    allowed = {"mac", "type", "algorithm", "format", "usages"}
-    return isinstance(secret, Members) and all(name in allowed for name, _ in secret)
-
-
-def _may_hold_a_secret(tree: Any) -> bool:
-    """Whether anything, anywhere, could be a secret's value: then the bytes are not kept. Errs on the side of yes."""
-    if isinstance(tree, str | None):
-        return tree is not None
-    for _, name, value in walk(tree):
-        folded = name.lower()
-        if folded == "type" and isinstance(value, str) and value in SECRET_TYPES:
-            return True
-        if "secret" in folded and not _is_harmless(value):
-            return True
-    return False
-
-
-def _is_harmless(secrets: Any) -> bool:
-    """Whether a member named like secrets holds valid ones only."""
-    if not isinstance(secrets, Members):
-        return secrets is None
-    names = [name for name, _ in secrets]
-    return len(set(names)) == len(names) and all(
-        value is None
-        or (isinstance(value, Members) and len(dict(value)) == len(value) and is_valid_secret(dict(value)))
-        for _, value in secrets
-    )
-
-
-def _all(tree: Any, name: str) -> list[Any]:
-    return [value for member, value in tree if member == name] if isinstance(tree, Members) else []
-
-
-def _each(data: Any, aspect: str, verb: str) -> list[Members]:
-    return [inner for part in _all(data, aspect) for inner in _all(part, verb) if isinstance(inner, Members)]

@@ -10,7 +10,16 @@ from typing import Any, Final, Literal
 import msgspec
 
 from ledger.model import ids, times
-from ledger.model.aspects import NESTED, TRIGGERS, VERSIONED, Patch, apply_patch, check_code
+from ledger.model.aspects import (
+    NESTED,
+    TRIGGERS,
+    VERSIONED,
+    Patch,
+    StoredCode,
+    apply_patch,
+    check_code,
+    decode_stored_code,
+)
 from ledger.model.events import Event
 from ledger.model.jsontext import sorted_json
 from ledger.model.reasons import Reason, RefusedError, join, refuse
@@ -29,6 +38,8 @@ from ledger.model.state import (
 )
 
 __all__ = ["NOTHING_FOUND", "Found", "Kind", "Lost", "Outcome", "effective_time", "fold"]
+
+_VERSIONED: Final = frozenset(VERSIONED)
 
 Kind = Literal["deployed", "uploaded", "changed", "unchanged", "deleted", "noted", "duplicate", "rejected"]
 
@@ -104,13 +115,15 @@ def effective_time(time: times.Time | None, recorded: times.Time, *bounds: str) 
     """
     if time is None:
         return recorded.text, None
-    held, skew = (time, None) if time.key <= recorded.key else (recorded, "ahead")
+    key, text, skew = (
+        (time.key, time.text, None) if time.key <= recorded.key else (recorded.key, recorded.text, "ahead")
+    )
     for bound in bounds:
         if bound:
-            earliest = times.parse(bound)
-            if held.key < earliest.key:
-                held, skew = earliest, "late"
-    return held.text, skew
+            earliest = times.key_of(bound)
+            if key < earliest:
+                key, text, skew = earliest, bound, "late"
+    return text, skew
 
 
 # --- versions and triggers ---------------------------------------------------------------------------------------------------------
@@ -119,9 +132,12 @@ def effective_time(time: times.Time | None, recorded: times.Time, *bounds: str) 
 def _change(account: Account, event: Event, script: Script, recorded: times.Time) -> Outcome:
     changes: list[Change] = []
     version, serves = _new_version(event, script, changes)
-    triggers = _new_triggers(event, script, changes)
-    others = _others(account, event)
-    bounds = (account.scripts[lost.subject].effective_at for lost in others)
+    triggers: Triggers | None = None
+    others: tuple[Lost, ...] = ()
+    if not _VERSIONED.issuperset(event.patches):
+        triggers = _new_triggers(event, script, changes)
+        others = _others(account, event)
+    bounds = [account.scripts[lost.subject].effective_at for lost in others]
     effective_at, skew = effective_time(event.time, recorded, script.effective_at, *bounds)
     deployment = None
     if version is not None and serves:
@@ -174,7 +190,8 @@ def _new_version(event: Event, script: Script, changes: list[Change]) -> tuple[V
     for aspect in named:
         after[aspect] = _patched(aspect, before[aspect], event.patches[aspect], changes)
     took_all = base is not None and script.active is not None and _takes_all(script.active, base)
-    if not changes and base is not None and (took_all or not event.activate):
+    is_same = not changes and after == before
+    if is_same and base is not None and (took_all or not event.activate):
         return None, False
     number = script.versions + 1
     identifier = ids.version_id(event.account, event.subject, event.source, event.id)
@@ -233,6 +250,8 @@ def _new_triggers(event: Event, script: Script, changes: list[Change]) -> Trigge
 
 def _patched(aspect: str, before: bytes, patch: Patch, changes: list[Change]) -> bytes:
     """An aspect's stored bytes after a patch; appends what changes."""
+    if patch.code is not None:
+        return _replaced_code(before, patch.stored, patch.code, changes)
     old = _decode(before)
     new = apply_patch(aspect, old, patch)
     if aspect == "code":
@@ -250,6 +269,35 @@ def _patched(aspect: str, before: bytes, patch: Patch, changes: list[Change]) ->
         else:
             _compare_one(aspect, old, new, name, name, changes)
     return after
+
+
+def _replaced_code(before: bytes, after: bytes, code: StoredCode, changes: list[Change]) -> bytes:
+    """The same for code that is modules and nothing else, before and after."""
+    if after == before:
+        return before
+    try:
+        old = decode_stored_code(before)
+    except msgspec.ValidationError:  # there was none, or it had other members
+        old_members = _decode(before)
+        _compare_modules(old_members.get("modules", {}), _decode(after)["modules"], changes)
+        changes.extend(("code", name, "removed") for name in old_members.keys() - {"modules", "main"})
+        if old_members.get("main") != code.main:
+            changes.append(("code", "main", "changed" if "main" in old_members else "added"))
+        return after
+    _compare_modules(old.modules, code.modules, changes)
+    if old.main != code.main:
+        changes.append(("code", "main", "changed"))
+    return after
+
+
+def _compare_modules(old: Mapping[str, Any], new: Mapping[str, Any], changes: list[Change]) -> None:
+    for name, module in new.items():
+        was = old.get(name)
+        if was is None:
+            changes.append(("code", f"modules/{name}", "added"))
+        elif was != module:
+            changes.append(("code", f"modules/{name}", "changed"))
+    changes.extend(("code", f"modules/{name}", "removed") for name in old if name not in new)
 
 
 def _without_mac(patch: Patch) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """Ids: derived from what identifies an event, so that a producer knows them before the fold has run."""
 
-import re
 from hashlib import sha256
+from typing import Final
 
 __all__ = ["deployment_id", "event_digest", "id_digest", "script_tag", "version_id"]
 
-_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID_LENGTH: Final = 36
+_MAX_DIGEST: Final = 2**64 - 1
 
 
 def version_id(account: str, script: str, source: str, event_id: str) -> str:
@@ -35,9 +36,14 @@ def id_digest(identifier: str) -> int | None:
     """What the index of version and deployment ids is sorted by: the first 8 bytes of the UUID.
 
     Returns:
-        None for what is no UUID in lower-case hex, so no id of ours.
+        None for what is no UUID, so no id of ours.
     """
-    return int(identifier[:8] + identifier[9:13] + identifier[14:18], 16) if _UUID.fullmatch(identifier) else None
+    if len(identifier) != _UUID_LENGTH:
+        return None
+    try:
+        return int(identifier[:8] + identifier[9:13] + identifier[14:18], 16) & _MAX_DIGEST
+    except ValueError:
+        return None
 
 
 def _uuid8(text: str) -> str:

@@ -87,9 +87,10 @@ def walk(value: Any, path: str = "$") -> Iterator[tuple[str, str, Any]]:
             yield from walk(inner, join(path, place))
 
 
-def is_too_deep(raw: bytes) -> bool:
-    """Whether arrays and objects nest deeper than `MAX_DEPTH`; cheap where there are few of them."""
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+def is_too_deep(raw: bytes, around: int = 0) -> bool:
+    """Whether arrays and objects nest deeper than `MAX_DEPTH`, `around` of them around `raw`; cheap where there are few."""
+    limit = MAX_DEPTH - around
+    if raw.count(b"{") + raw.count(b"[") <= limit:
         return False
     depth = deepest = 0
     for byte in _STRINGS.sub(b"", raw):
@@ -98,7 +99,7 @@ def is_too_deep(raw: bytes) -> bool:
             deepest = max(deepest, depth)
         elif byte in b"}]":
             depth -= 1
-    return deepest > MAX_DEPTH
+    return deepest > limit
 
 
 def has_wide_integer(raw: bytes) -> bool:

@@ -7,9 +7,11 @@ the text beside a key of fixed width whose order as text is the order in time.
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-__all__ = ["EARLIEST", "PATTERN", "Time", "from_milliseconds", "parse"]
+import msgspec
+
+__all__ = ["EARLIEST", "PATTERN", "Time", "from_milliseconds", "key_of", "parse"]
 
 PATTERN: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?Z"
 _FORM = re.compile(PATTERN)
@@ -17,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MILLISECONDS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 
 
-class Time(NamedTuple):
+class Time(msgspec.Struct, frozen=True, gc=False):
     """A point in time."""
 
     key: str
@@ -34,7 +36,12 @@ def parse(text: str) -> Time:
     """
     if _FORM.fullmatch(text) is None or not _is_day(text[:10]):
         raise ValueError(text)
-    return Time(text[:19] + text[20:-1].ljust(6, "0"), text)
+    return Time(key_of(text), text)
+
+
+def key_of(text: str) -> str:
+    """The key of a time that was read before (requires that `parse` accepts the text)."""
+    return text[:19] + text[20:-1].ljust(6, "0")
 
 
 def from_milliseconds(milliseconds: int) -> Time:

@@ -23,7 +23,7 @@ _DIGEST_BYTES: Final = 32
 class _AccountPart(msgspec.Struct, frozen=True, array_like=True):
     name: str
     entries: int
-    last: bytes
+    last: str
     scripts: dict[str, Script]
     routes: dict[str, str]
     domains: dict[str, str]

@@ -34,6 +34,7 @@ class ShardState:
     def __init__(self, store: Store, shard: int) -> None:
         self.shard = shard
         self._lock = Lock()
+        self._size = 0
         self.reader = ShardReader(store, shard)
         self.blobs = BlobStore(store)
         self.accounts: dict[str, Account] = {}
@@ -50,7 +51,14 @@ class ShardState:
     @property
     def size(self) -> int:
         """How many entries the log has, unsealed ones included."""
-        return self.frontier.size
+        return self._size
+
+    def append(self, line: bytes, next_offset: int, topic_id: str) -> None:
+        """Take over a new entry, as far as it is the log's and not its account's or the tree's."""
+        self.unsealed.append(line)
+        self._size += 1
+        self.next_offset = next_offset
+        self.topic_id = topic_id
 
     def sealed(self, index: int, count: int) -> None:
         """Take note that the next `count` entries, from `index`, are on storage now."""
@@ -122,11 +130,10 @@ class ShardState:
             entry = _decode(line, index)
             leaf = leaf_hash(line)
             self.frontier.append(leaf)
-            self.unsealed.append(line)
+            topic_id = self.topic_id if entry.origin.topic_id is UNSET else entry.origin.topic_id
+            self.append(line, entry.origin.offset + 1, topic_id)
             self._take_account(entry, leaf)
             self._index(entry, index)
-            self.topic_id = self.topic_id if entry.origin.topic_id is UNSET else entry.origin.topic_id
-            self.next_offset = entry.origin.offset + 1
             self.recorded = times.parse(entry.recorded_at)
 
     def _take_account(self, entry: Entry, leaf: bytes) -> None:
@@ -134,7 +141,7 @@ class ShardState:
         if name is None:
             return
         account = self.accounts.setdefault(name, Account(name=name, scripts={}, routes={}, domains={}))
-        if entry.account_index != account.entries or (entry.account_prev or "").encode() != account.last:
+        if entry.account_index != account.entries or (entry.account_prev or "") != account.last:
             raise IntegrityError(
                 "account_chain_broken",
                 f"entry {entry.index}: the chain of account {name} does not continue",
@@ -143,7 +150,7 @@ class ShardState:
         script = entry.event.subject or ""
         restore(account, entry, lambda version: self._known_version(name, script, version), self.blobs.get)
         account.entries += 1
-        account.last = leaf.hex().encode()
+        account.last = leaf.hex()
 
     def _index(self, entry: Entry, index: int) -> None:
         if entry.outcome not in ("rejected", "duplicate"):
@@ -194,6 +201,7 @@ def _from_snapshot(store: Store, shard: int, snapshot: Snapshot, directory: Path
         state.ids = Lookup.load(directory, snapshot.ids)
         state.frontier = Frontier(snapshot.size, snapshot.frontier)
         state.recorded = times.parse(snapshot.recorded_at)
+        state._size = snapshot.size  # noqa: SLF001 - a state is made here and in __init__ alone
     except (OSError, ValueError, LedgerError):
         return None
     state.accounts = unpacked(snapshot.accounts)

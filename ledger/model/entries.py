@@ -4,6 +4,7 @@ The members, their order and what each means are in `docs/FORMAT.md`. Encoding j
 script's stored aspects); decoding is typed and strict.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ledger.model.events import Event, Known
-from ledger.model.fold import Lost, Outcome
+from ledger.model.fold import KINDS, Lost, Outcome
 from ledger.model.state import Change, Deployment, Version, manifest_json, manifest_sha256, triggers_json
 
 __all__ = [
@@ -59,16 +60,17 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """HMAC-SHA256 of the record's raw value, hex."""
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where an entry stands: what does not depend on the event."""
 
     index: int
     account: str | None
     """None where there is no account chain to join."""
-    account_index: int = 0
-    account_prev: str | None = None
+    account_index: int
+    account_prev: str
+    """Leaf hash of the account's entry before, hex; empty where there is none."""
     recorded_at: str
-    origin: bytes
+    origin: str
     """`Origin` as JSON."""
 
 
@@ -183,6 +185,7 @@ decode_entry = msgspec.json.Decoder(Entry).decode
 _MOVABLE: Final = ("manifest", "data", "triggers", "changes")
 """What moves to the blob store where an entry is too large, in this order."""
 _DATA: Final = b',"data":'
+_OUTCOMES: Final = {kind: f'}},"outcome":"{kind}"'.encode() for kind in KINDS}
 
 
 def sealed_actor(kind: str, pseudonym: str, sealed: str) -> bytes:
@@ -196,21 +199,32 @@ def encode_folded(place: Place, event: Event, actor: bytes, outcome: Outcome) ->
     Returns:
         None where the entry is larger than `MAX_ENTRY_BYTES` even with all that may move in the blob store.
     """
+    parts = _parts(event, actor, outcome)
+    head = _head(place, outcome.effective_at, outcome.skew)
+    entry = _join(head, event.attributes, outcome, parts, ())
+    moved: list[str] = []
+    for name in _MOVABLE:
+        if len(entry) <= MAX_ENTRY_BYTES:
+            break
+        if name in parts:
+            moved.append(name)
+            entry = _join(head, event.attributes, outcome, parts, moved)
+    if len(entry) > MAX_ENTRY_BYTES:
+        return None
+    return Line(entry, tuple((sha256(parts[name]).hexdigest(), parts[name]) for name in moved))
+
+
+def _parts(event: Event, actor: bytes, outcome: Outcome) -> dict[str, bytes]:
+    """The parts that may move, as they stand in an entry that holds them all."""
     parts = {"data": b"".join((event.before, actor, event.after))}
-    if outcome.version is not None:
-        parts["manifest"] = manifest_json(outcome.version.code, outcome.version.bindings, outcome.version.config)
+    version = outcome.version
+    if version is not None:
+        parts["manifest"] = manifest_json(version.code, version.bindings, version.config)
     if outcome.triggers is not None:
         parts["triggers"] = triggers_json(outcome.triggers)
     if outcome.changes is not None:
         parts["changes"] = _encode(outcome.changes)
-    moved: list[str] = []
-    for name in ("", *_MOVABLE):
-        if name in parts:
-            moved.append(name)
-        entry = _join(place, event.attributes, outcome, parts, moved)
-        if len(entry) <= MAX_ENTRY_BYTES:
-            return Line(entry, tuple((sha256(parts[name]).hexdigest(), parts[name]) for name in moved))
-    return None
+    return parts
 
 
 def encode_duplicate(place: Place, event: Event, effective_at: str, skew: str | None, first_index: int) -> Line:
@@ -230,37 +244,42 @@ def encode_rejected(place: Place, known: Known, effective_at: str, skew: str | N
 def _head(place: Place, effective_at: str, skew: str | None) -> bytes:
     """Everything up to the event's value."""
     if place.account is None:
-        chain = '"account":null'
+        chain = "null"
     else:
         prev = f'"{place.account_prev}"' if place.account_prev else "null"
-        chain = f'"account":"{place.account}","account_index":{place.account_index},"account_prev":{prev}'
+        chain = f'"{place.account}","account_index":{place.account_index},"account_prev":{prev}'
     skewed = f'"skew":"{skew}",' if skew else ""
-    head = f'{{"v":{FORMAT},"index":{place.index},{chain},"recorded_at":"{place.recorded_at}","effective_at":"{effective_at}",{skewed}"origin":'
-    return b'%b%b,"event":' % (head.encode(), place.origin)
+    return (
+        f'{{"v":{FORMAT},"index":{place.index},"account":{chain},"recorded_at":"{place.recorded_at}",'
+        f'"effective_at":"{effective_at}",{skewed}"origin":{place.origin},"event":'
+    ).encode()
 
 
-def _join(place: Place, attributes: bytes, outcome: Outcome, parts: dict[str, bytes], moved: list[str]) -> bytes:
-    def part(name: str) -> bytes:
-        return _digest(name, parts[name]) if name in moved else b',"%b":%b' % (name.encode(), parts[name])
-
-    pieces = [
-        _head(place, outcome.effective_at, outcome.skew),
-        attributes[: -len(_DATA)],
-        part("data"),
-        b'},"outcome":"%b"' % outcome.kind.encode(),
-    ]
+def _join(head: bytes, attributes: bytes, outcome: Outcome, parts: dict[str, bytes], moved: Sequence[str]) -> bytes:
+    pieces = [head]
+    if "data" in moved:
+        pieces += (attributes[: -len(_DATA)], _digest("data", parts["data"]))
+    else:
+        pieces += (attributes, parts["data"])
+    pieces.append(_OUTCOMES[outcome.kind])
     if "changes" in parts:
-        pieces.append(part("changes"))
+        pieces += _part("changes", parts, moved)
     if outcome.version is not None:
         pieces.append(_version_json(outcome.version, parts["manifest"], whole="manifest" not in moved))
     if outcome.deployment is not None:
         pieces.append(_deployment_json(outcome.deployment, rollback=outcome.rollback, rollback_of=outcome.rollback_of))
     if "triggers" in parts:
-        pieces.append(part("triggers"))
+        pieces += _part("triggers", parts, moved)
     if outcome.others:
         pieces.append(b',"others":[%b]' % b",".join(map(_lost_json, outcome.others)))
     pieces.append(b"}")
     return b"".join(pieces)
+
+
+def _part(name: str, parts: dict[str, bytes], moved: Sequence[str]) -> tuple[bytes, ...]:
+    if name in moved:
+        return (_digest(name, parts[name]),)
+    return b',"%b":' % name.encode(), parts[name]
 
 
 def _digest(name: str, content: bytes) -> bytes:
@@ -273,9 +292,7 @@ def _version_json(version: Version, manifest: bytes, *, whole: bool) -> bytes:
 
 
 def _deployment_json(deployment: Deployment, *, rollback: bool, rollback_of: str | None) -> bytes:
-    versions = ",".join(
-        f"{_encode(share.version).decode()}:{percentage(share.thousandths)}" for share in deployment.shares
-    )
+    versions = ",".join([f'"{share.version}":{percentage(share.thousandths)}' for share in deployment.shares])
     of = f',"rollback_of":{_encode(rollback_of).decode()}' if rollback_of is not None else ""
     text = f',"deployment":{{"id":"{deployment.id}","number":{deployment.number},"versions":{{{versions}}},"rollback":{str(rollback).lower()}{of}}}'
     return text.encode()

@@ -5,7 +5,7 @@ the new state of every script touched. `Account.settle` takes that over.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -37,11 +37,12 @@ from ledger.model.state import (
     Version,
 )
 
-__all__ = ["NOTHING_FOUND", "Found", "Kind", "Lost", "Outcome", "effective_time", "fold"]
+__all__ = ["KINDS", "NOTHING_FOUND", "Found", "Kind", "Lost", "Outcome", "effective_time", "fold"]
 
 _VERSIONED: Final = frozenset(VERSIONED)
 
 Kind = Literal["deployed", "uploaded", "changed", "unchanged", "deleted", "noted", "duplicate", "rejected"]
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
 _decode = msgspec.json.Decoder().decode
 

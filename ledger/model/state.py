@@ -105,8 +105,8 @@ class Account(msgspec.Struct, gc=False):
     name: str
     entries: int = 0
     """How many entries its chain has: the next `account_index`."""
-    last: bytes = b""
-    """Leaf hash of the last entry of the chain, as hex; empty before the first."""
+    last: str = ""
+    """Leaf hash of the last entry of the chain, hex; empty before the first."""
     scripts: dict[str, Script] = {}
     routes: dict[str, str] = {}
     """Route pattern to the script that has it. `domains` likewise, by host name."""

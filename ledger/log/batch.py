@@ -1,0 +1,261 @@
+"""Folding a batch: decoded records in, encoded entries out, the shard's state moved forward. Reads the store, never writes it.
+
+This is where a record's fate is decided, in this order: unreadable, keyed wrongly, at home in another shard, known already, and
+only then what the fold says. Each record appends exactly one entry.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from ledger.errors import IntegrityError, NotFoundError
+from ledger.log.records import RecordLike
+from ledger.log.state import ShardState
+from ledger.model import ids, times
+from ledger.model.entries import Line, Place, encode_duplicate, encode_folded, encode_rejected, sealed_actor
+from ledger.model.events import Event, Known, Rejected, decode
+from ledger.model.fold import NOTHING_FOUND, Found, effective_time, fold
+from ledger.model.reasons import Reason
+from ledger.model.state import ABSENT, Account
+from ledger.proof.merkle import leaf_hash
+from ledger.storage import layout
+from ledger.storage.keys import KeyStore
+from ledger.storage.store import Store
+
+__all__ = ["Batch", "Folder", "home_of", "registration"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Registration(msgspec.Struct, frozen=True):
+    """Which shard an account is at home in (`accounts/<id>.json`)."""
+
+    account: str
+    shard: int
+
+
+class _Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A rejected record as it came; bytes as base64."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    value: bytes | None
+
+
+class Batch(msgspec.Struct):
+    """What folding a batch made, and what must be durable before its segment."""
+
+    first: int
+    """Index of the first entry."""
+    lines: list[bytes]
+    leaves: list[bytes]
+    new_accounts: list[str]
+    """To be registered."""
+    objects: list[tuple[str, bytes]]
+    """Blobs and quarantined bytes: name and content."""
+
+
+class Folder:
+    """Turns records into entries of one shard."""
+
+    def __init__(self, store: Store, keys: KeyStore, state: ShardState, topic: str, topic_id: str) -> None:
+        self._store = store
+        self._keys = keys
+        self._state = state
+        self._topic = topic
+        self._topic_id = topic_id
+        self._origin = f'{{"topic":"{topic}",'
+        self._homes: dict[str, int] = {}
+        """Accounts that are at home in other shards, as far as they were met."""
+        self._batch = Batch(0, [], [], [], [])
+
+    def fold(self, records: Sequence[RecordLike]) -> Batch:
+        """Fold records (requires that their offsets follow those in the log, ascending).
+
+        Raises:
+            StoreError, IntegrityError: the log cannot be read; the state is of no use any more.
+        """
+        state = self._state
+        self._batch = batch = Batch(state.size, [], [], [], [])
+        decoded = [decode(record.value, record.headers) for record in records]
+        digests = [0 if isinstance(event, Rejected) else ids.event_digest(event.source, event.id) for event in decoded]
+        in_runs = state.events.find_in_runs(digests)
+        for place, (record, event) in enumerate(zip(records, decoded, strict=True)):
+            recorded = times.from_milliseconds(record.timestamp)
+            if recorded.key < state.recorded.key:
+                recorded = state.recorded
+            state.recorded = recorded
+            if isinstance(event, Rejected):
+                self._reject(record, event.known, event.reason, keep=event.keep)
+            else:
+                candidates = [*in_runs.get(place, ()), *state.events.recent(digests[place])]
+                self._add(record, event, digests[place], candidates)
+        state.frontier.extend(batch.leaves)
+        return batch
+
+    def _add(self, record: RecordLike, event: Event, digest: int, candidates: list[int]) -> None:
+        reason = self._misplaced(record, event)
+        if reason is not None:
+            self._reject(record, _known(event, account=None), reason)
+            return
+        known_account = self._state.accounts.get(event.account)
+        account = known_account or Account(name=event.account, scripts={}, routes={}, domains={})
+        first = self._state.first_with_event(event.source, event.id, candidates) if candidates else None
+        if first is not None:
+            script = account.scripts.get(event.subject, ABSENT)
+            effective_at, skew = effective_time(event.time, self._state.recorded, script.effective_at)
+            mac, _ = self._person(record, event)
+            self._append(
+                encode_duplicate(self._place(record, account, mac), event, effective_at, skew, first), record, account
+            )
+            return
+        outcome = fold(account, event, self._state.recorded, self._found(event))
+        if outcome.reason is not None:
+            self._reject(record, _known(event, account=event.account), outcome.reason)
+            return
+        mac, actor = self._person(record, event)
+        line = encode_folded(self._place(record, account, mac), event, actor, outcome)
+        if line is None:
+            self._reject(record, _known(event, account=event.account), _OVERSIZED)
+            return
+        index = self._state.size
+        self._append(line, record, account)
+        account.settle(
+            event.subject,
+            outcome.scripts,
+            outcome.changes or (),
+            {lost.subject: lost.changes for lost in outcome.others},
+        )
+        self._state.events.add(digest, index)
+        for made in (outcome.version, outcome.deployment):
+            made_digest = ids.id_digest(made.id) if made else None
+            if made_digest is not None:
+                self._state.ids.add(made_digest, index)
+
+    def _reject(self, record: RecordLike, known: Known, reason: Reason, *, keep: bool = True) -> None:
+        """Append a `rejected` entry; it joins the account's chain where the account is known and the record was keyed with it."""
+        account = self._state.accounts.get(known.account or "")
+        if account is not None and record.key != account.name.encode():
+            account = None
+        script = account.scripts.get(known.subject or "", ABSENT) if account else ABSENT
+        time = times.parse(known.time) if known.time else None
+        effective_at, skew = effective_time(time, self._state.recorded, script.effective_at)
+        mac = self._keys.ledger(record.value or b"")
+        if keep:
+            self._batch.objects.append(
+                (layout.quarantine(self._state.shard, self._state.size), self._quarantined(record))
+            )
+        self._append(
+            encode_rejected(self._place(record, account, mac), known, effective_at, skew, reason), record, account
+        )
+
+    def _append(self, line: Line, record: RecordLike, account: Account | None) -> None:
+        state, batch = self._state, self._batch
+        leaf = leaf_hash(line.entry)
+        batch.leaves.append(leaf)
+        batch.lines.append(line.entry)
+        batch.objects.extend((layout.blob(digest), content) for digest, content in line.blobs)
+        state.append(line.entry, record.offset + 1, self._topic_id)
+        if account is not None:
+            if not account.entries and account.name not in state.accounts:
+                state.accounts[account.name] = account
+                batch.new_accounts.append(account.name)
+            account.entries += 1
+            account.last = leaf.hex()
+
+    def _place(self, record: RecordLike, account: Account | None, mac: str) -> Place:
+        state = self._state
+        is_same = state.topic_id == self._topic_id
+        named = "" if is_same else f'"topic_id":"{self._topic_id}",'
+        gap = record.offset - (state.next_offset if is_same else 0)
+        skipped = f'"skipped":{gap},' if gap else ""
+        origin = f'{self._origin}{named}"partition":{state.shard},"offset":{record.offset},{skipped}"mac":"{mac}"}}'
+        if account is None:
+            return Place(state.size, None, 0, "", state.recorded.text, origin)
+        return Place(state.size, account.name, account.entries, account.last, state.recorded.text, origin)
+
+    def _person(self, record: RecordLike, event: Event) -> tuple[str, bytes]:
+        """The MAC of the record's value and the sealed actor, under the key of the person who acted."""
+        value = record.value or b""
+        if event.actor is None:
+            return self._keys.ledger(value), b""
+        person = self._keys.person(event.account, event.actor.id)
+        return person.mac(value), sealed_actor(event.actor.type, person.pseudonym, person.seal(event.actor_json))
+
+    def _misplaced(self, record: RecordLike, event: Event) -> Reason | None:
+        if record.key != event.account.encode():
+            return Reason("key_mismatch", "$.accountid", "the record's key is not the account")
+        if event.account in self._state.accounts:
+            return None
+        if event.account not in self._homes:
+            home = home_of(self._store, event.account)
+            if home is None or home == self._state.shard:
+                return None
+            self._homes[event.account] = home
+        home = self._homes[event.account]
+        return Reason("misrouted", "$.accountid", f"the account is at home in shard {home:04d}")
+
+    def _found(self, event: Event) -> Found:
+        """Look up what the event's ids refer to: the fold itself reads nothing."""
+        if event.deploy is None and event.rollback_to is None:
+            return NOTHING_FOUND
+        state, account, script = self._state, event.account, event.subject
+        deployments = {}
+        wanted = list(event.deploy or ())
+        if event.rollback_to is not None:
+            deployment = state.find_deployment(account, script, event.rollback_to)
+            if deployment is not None:
+                deployments[event.rollback_to] = deployment
+                wanted = [share.version for share in deployment.shares]
+        versions = {identifier: state.find_version(account, script, identifier) for identifier in wanted}
+        return Found(
+            versions={name: version for name, version in versions.items() if version is not None},
+            deployments=deployments,
+        )
+
+    def _quarantined(self, record: RecordLike) -> bytes:
+        return _encode(
+            _Quarantined(
+                topic=self._topic,
+                partition=self._state.shard,
+                offset=record.offset,
+                timestamp=record.timestamp,
+                key=record.key,
+                headers=list(record.headers),
+                value=record.value,
+            )
+        )
+
+
+_OVERSIZED: Final = Reason("oversized_entry", "$", "the entry would be larger than 65,535 bytes")
+_MAX_KEPT: Final = 1024
+
+
+def _known(event: Event, account: str | None) -> Known:
+    source, identifier = (text if len(text) <= _MAX_KEPT else None for text in (event.source, event.id))
+    return Known(source=source, id=identifier, subject=event.subject, time=event.time.text, account=account)
+
+
+def home_of(store: Store, account: str) -> int | None:
+    """The shard that an account is registered for, or None where it is new.
+
+    Raises:
+        IntegrityError: `bad_registration`.
+    """
+    try:
+        return msgspec.json.decode(store.get(layout.account(account)), type=_Registration).shard
+    except NotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        message = f"{layout.account(account)} is damaged"
+        raise IntegrityError("bad_registration", message, "restore it from a copy") from error
+
+
+def registration(account: str, shard: int) -> tuple[str, bytes]:
+    """The object that registers an account: its name and content."""
+    return layout.account(account), _encode(_Registration(account, shard)) + b"\n"

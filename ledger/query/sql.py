@@ -16,7 +16,7 @@ import duckdb
 import msgspec
 from msgspec import Struct
 
-from ledger.errors import IntegrityError, LedgerError, UsageError
+from ledger.errors import LedgerError, UsageError
 from ledger.query import views
 from ledger.query.confined import run_confined
 from ledger.query.opened import OpenLedger
@@ -83,10 +83,12 @@ def run_sql(ledger: OpenLedger, sql: str, limits: Limits | None = None) -> Resul
 
 
 def _answer(ledger: OpenLedger, sql: str, limits: Limits) -> Result:
+    with _sql_errors(limits), duckdb.connect() as parser:
+        statement = _read_only(parser, sql)
     connection = ledger.connect_named()
     _confine(connection, ledger, limits)
     with _sql_errors(limits), _deadline(connection, limits.seconds):
-        cursor = connection.execute(_read_only(connection, sql))
+        cursor = connection.execute(statement)
         described = cursor.description or []
         rows = cursor.fetchmany(limits.rows + 1)
     if len(rows) > limits.rows:
@@ -112,7 +114,6 @@ def describe_views(ledger: OpenLedger) -> list[ViewHelp]:
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, ledger: OpenLedger, limits: Limits) -> None:
-    views.describe(connection)
     connection.execute("SET VARIABLE log_directory = ?", [f"{ledger.root}/{layout.LOG}"])
     connection.execute("SET allowed_directories = [getvariable('log_directory')]")
     connection.execute(f"SET memory_limit = '{int(limits.memory_mb)}MB'")
@@ -202,12 +203,9 @@ def _sql_errors(limits: Limits) -> Iterator[None]:
             f"refused: {_place(error)}",
             "a question can read the views and the files of the log, nothing else",
         ) from error
+    except duckdb.IOException as error:
+        raise views.unreadable(error) from error
     except duckdb.Error as error:
-        if f"/{layout.LOG}" in str(error) and ".ndjson.zst" in str(error):
-            message = f"a segment cannot be read as entries: {str(error).splitlines()[0]}"
-            raise IntegrityError(
-                "segment_unreadable", message, "run `ledger verify` to see which part of the log differs"
-            ) from error
         raise UsageError("bad_sql", _place(error), "`ledger sql --views` lists the views and their columns") from error
 
 

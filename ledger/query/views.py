@@ -13,11 +13,11 @@ from typing import Final
 
 import duckdb
 
-from ledger.errors import IntegrityError, StoreError
+from ledger.errors import IntegrityError, LedgerError, StoreError
 from ledger.query.columns import DATA, ENTRY, TRIGGERS, json_shape, sql_type
 from ledger.query.segments import ShardPrefix
 
-__all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "store_errors"]
+__all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "store_errors", "unreadable"]
 
 BlobText = Callable[[str], str]
 """SHA-256 (hex) of a blob -> its text; raises LedgerError where the blob is not there."""
@@ -75,18 +75,10 @@ def store_errors() -> Iterator[None]:
     """Turn what DuckDB says about unreadable segments into this product's errors."""
     try:
         yield
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        raise IntegrityError(
-            "segment_unreadable",
-            f"a segment cannot be read as entries: {_first_line(error)}",
-            "run `ledger verify` to see which part of the log differs",
-        ) from error
     except duckdb.IOException as error:
-        raise StoreError(
-            "store_unreadable",
-            f"cannot read the log: {_first_line(error)}",
-            "check that the ledger's files are readable",
-        ) from error
+        raise unreadable(error) from error
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise _not_entries(error) from error
     except duckdb.OutOfMemoryException as error:
         raise StoreError(
             "out_of_memory",
@@ -95,12 +87,30 @@ def store_errors() -> Iterator[None]:
         ) from error
 
 
+def unreadable(error: duckdb.IOException) -> LedgerError:
+    """What it means that DuckDB could not read a segment: the file cannot be opened, or it is not what was written."""
+    text = _first_line(error)
+    if "open file" in text or "Could not read" in text:
+        return StoreError(
+            "store_unreadable", f"cannot read the log: {text}", "check that the ledger's files are readable"
+        )
+    return _not_entries(error)
+
+
 def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:
     """Close a connection; one that was interrupted may have nothing left to close."""
     try:
         connection.close()
     except duckdb.Error:
         return
+
+
+def _not_entries(error: Exception) -> IntegrityError:
+    return IntegrityError(
+        "segment_unreadable",
+        f"a segment cannot be read as entries: {_first_line(error)}",
+        "run `ledger verify` to see which part of the log differs",
+    )
 
 
 def _create_macros(connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str) -> None:

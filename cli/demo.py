@@ -32,16 +32,16 @@ WHERE lost_to IS NOT NULL ORDER BY effective_at LIMIT 5
 QUESTIONS: Final = (
     ("What is in the ledger?", ("status",)),
     (
-        "What was deployed of one script, by whom, and which deployment is active?",
-        ("deployments", "worker", "--account", "denoland", "--limit", "5"),
+        "What was deployed of one script, when and by whom, and which deployment is active?",
+        ("deployments", "vibesdk-production", "--limit", "5"),
     ),
     (
-        "How did it begin? Everything that changed of it until a month later, routes too:",
-        ("history", "worker", "--account", "denoland", "--at", "2019-11-22"),
+        "What happened to a script that is gone? It was deleted, came back, lost its domain, was deleted again:",
+        ("history", "mcp-cloudflare-production", "--limit", "10"),
     ),
     (
-        "What did that account run on New Year's Eve 2020, and how was it reached?",
-        ("scripts", "--account", "denoland", "--at", "2020-12-31"),
+        "What did an account run on New Year's Eve 2021, and how was it reached?",
+        ("scripts", "--account", "home-assistant", "--at", "2021-12-31"),
     ),
     ("Which scripts lost a route or domain to another?", ("sql", " ".join(_MOVED.split()))),
 )

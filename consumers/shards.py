@@ -43,6 +43,8 @@ class Shards:
         self._probe = TopicIdProbe(settings.bootstrap, file.topic)
         self._tools = Tools(settings, self._folding, self._committing, self._open, self._check_origin, self._count)
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
+        self._changing = asyncio.Lock()
+        """Held while shards are opened or let go: Faust may seek twice after one rebalance, and each shard is to be opened once."""
         self.log_start: LogStart | None = None
         self.failure: BaseException | None = None
         self.stopped = asyncio.Event()
@@ -56,13 +58,14 @@ class Shards:
         self.last_activity = time.monotonic()
         offsets: dict[int, int] = {}
         try:
-            for number in sorted(partitions):
-                if number not in self._running and self.failure is None:
-                    writer = await self._in_folding(number)
-                    partition = Partition(number, writer, self._tools)
-                    self._running[number] = (partition, asyncio.create_task(self._run(partition)))
-                if number in self._running:
-                    offsets[number] = self._running[number][0].next_offset
+            async with self._changing:
+                for number in sorted(partitions):
+                    if number not in self._running and self.failure is None:
+                        writer = await self._in_folding(number)
+                        partition = Partition(number, writer, self._tools)
+                        self._running[number] = (partition, asyncio.create_task(self._run(partition)))
+                    if number in self._running:
+                        offsets[number] = self._running[number][0].next_offset
         except Exception as error:  # noqa: BLE001 - any failure stops the worker; none may reach Faust
             self.fail(error)
         self.is_assigned = True
@@ -78,17 +81,18 @@ class Shards:
 
     async def finish(self) -> None:
         """Commit what is queued of every partition, and let go of them all."""
-        running, self._running = self._running, {}
-        for partition, task in running.values():
-            if not task.done():
-                await _put_or_end(partition, task)
-        for partition, task in running.values():
-            await asyncio.gather(task, return_exceptions=True)
-            if self.failure is None:
-                try:
-                    await partition.save()
-                except (LedgerError, OSError) as error:
-                    self.fail(error)
+        async with self._changing:
+            running, self._running = self._running, {}
+            for partition, task in running.values():
+                if not task.done():
+                    await _put_or_end(partition, task)
+            for partition, task in running.values():
+                await asyncio.gather(task, return_exceptions=True)
+                if self.failure is None:
+                    try:
+                        await partition.save()
+                    except (LedgerError, OSError) as error:
+                        self.fail(error)
 
     @property
     def idle_s(self) -> float:

@@ -13,7 +13,7 @@ from ledger.errors import IntegrityError, NotFoundError
 from ledger.log.records import RecordLike
 from ledger.log.state import ShardState
 from ledger.model import ids, times
-from ledger.model.entries import Line, Place, encode_duplicate, encode_folded, encode_rejected, sealed_actor
+from ledger.model.entries import Line, encode_duplicate, encode_folded, encode_head, encode_rejected, sealed_actor
 from ledger.model.events import Event, Known, Rejected, decode
 from ledger.model.fold import NOTHING_FOUND, Found, effective_time, fold
 from ledger.model.reasons import Reason
@@ -83,59 +83,56 @@ class Folder:
         state = self._state
         self._batch = batch = Batch(state.size, [], [], [], [])
         decoded = [decode(record.value, record.headers) for record in records]
-        digests = [0 if isinstance(event, Rejected) else ids.event_digest(event.source, event.id) for event in decoded]
-        in_runs = state.events.find_in_runs(digests)
+        keys = ["" if isinstance(event, Rejected) else ids.event_key(event.source, event.id) for event in decoded]
+        in_runs = state.events.find_in_runs(keys)
         for place, (record, event) in enumerate(zip(records, decoded, strict=True)):
             recorded = times.from_milliseconds(record.timestamp)
-            if recorded.key < state.recorded.key:
-                recorded = state.recorded
-            state.recorded = recorded
+            if recorded.key > state.recorded.key:
+                state.recorded = recorded
             if isinstance(event, Rejected):
                 self._reject(record, event.known, event.reason, keep=event.keep)
             else:
-                candidates = [*in_runs.get(place, ()), *state.events.recent(digests[place])]
-                self._add(record, event, digests[place], candidates)
+                self._add(record, event, keys[place], in_runs.get(place, ()))
         state.frontier.extend(batch.leaves)
         return batch
 
-    def _add(self, record: RecordLike, event: Event, digest: int, candidates: list[int]) -> None:
+    def _add(self, record: RecordLike, event: Event, key: str, candidates: Sequence[int]) -> None:
+        """Append the entry of a record that could be decoded."""
+        state = self._state
         reason = self._misplaced(record, event)
         if reason is not None:
             self._reject(record, _known(event, account=None), reason)
             return
-        known_account = self._state.accounts.get(event.account)
-        account = known_account or Account(name=event.account, scripts={}, routes={}, domains={})
-        first = self._state.first_with_event(event.source, event.id, candidates) if candidates else None
+        account = state.accounts.get(event.account)
+        if account is None:
+            account = Account(name=event.account, scripts={}, routes={}, domains={})
+        first = state.events.recent(key)
+        if first is None and candidates:
+            first = state.first_with_event(event.source, event.id, candidates)
         if first is not None:
             script = account.scripts.get(event.subject, ABSENT)
-            effective_at, skew = effective_time(event.time, self._state.recorded, script.effective_at)
-            mac, _ = self._person(record, event)
-            self._append(
-                encode_duplicate(self._place(record, account, mac), event, effective_at, skew, first), record, account
-            )
+            effective_at, skew = effective_time(event.time, state.recorded, script.effective_at)
+            head = self._head(record, account, self._sealed(record, event)[0], effective_at, skew)
+            self._append(Line(encode_duplicate(head, event, first)), record, account)
             return
-        outcome = fold(account, event, self._state.recorded, self._found(event))
+        outcome = fold(account, event, state.recorded, self._found(event))
         if outcome.reason is not None:
             self._reject(record, _known(event, account=event.account), outcome.reason)
             return
-        mac, actor = self._person(record, event)
-        line = encode_folded(self._place(record, account, mac), event, actor, outcome)
+        mac, actor = self._sealed(record, event)
+        head = self._head(record, account, mac, outcome.effective_at, outcome.skew)
+        line = encode_folded(head, event, actor, outcome)
         if line is None:
             self._reject(record, _known(event, account=event.account), _OVERSIZED)
             return
-        index = self._state.size
+        index = state.size
         self._append(line, record, account)
-        account.settle(
-            event.subject,
-            outcome.scripts,
-            outcome.changes or (),
-            {lost.subject: lost.changes for lost in outcome.others},
-        )
-        self._state.events.add(digest, index)
-        for made in (outcome.version, outcome.deployment):
-            made_digest = ids.id_digest(made.id) if made else None
-            if made_digest is not None:
-                self._state.ids.add(made_digest, index)
+        account.settle(event.subject, outcome)
+        state.events.add(key, index)
+        if outcome.version is not None:
+            state.ids.add(outcome.version.id, index)
+        if outcome.deployment is not None:
+            state.ids.add(outcome.deployment.id, index)
 
     def _reject(self, record: RecordLike, known: Known, reason: Reason, *, keep: bool = True) -> None:
         """Append a `rejected` entry; it joins the account's chain where the account is known and the record was keyed with it."""
@@ -150,47 +147,49 @@ class Folder:
             self._batch.objects.append(
                 (layout.quarantine(self._state.shard, self._state.size), self._quarantined(record))
             )
-        self._append(
-            encode_rejected(self._place(record, account, mac), known, effective_at, skew, reason), record, account
-        )
+        head = self._head(record, account, mac, effective_at, skew)
+        self._append(Line(encode_rejected(head, known, reason)), record, account)
 
     def _append(self, line: Line, record: RecordLike, account: Account | None) -> None:
         state, batch = self._state, self._batch
         leaf = leaf_hash(line.entry)
         batch.leaves.append(leaf)
         batch.lines.append(line.entry)
-        batch.objects.extend((layout.blob(digest), content) for digest, content in line.blobs)
+        if line.blobs:
+            batch.objects.extend((layout.blob(digest), content) for digest, content in line.blobs)
         state.append(line.entry, record.offset + 1, self._topic_id)
         if account is not None:
-            if not account.entries and account.name not in state.accounts:
+            if not account.entries:
                 state.accounts[account.name] = account
                 batch.new_accounts.append(account.name)
             account.entries += 1
             account.last = leaf.hex()
 
-    def _place(self, record: RecordLike, account: Account | None, mac: str) -> Place:
+    def _head(
+        self, record: RecordLike, account: Account | None, mac: str, effective_at: str, skew: str | None
+    ) -> bytes:
         state = self._state
         is_same = state.topic_id == self._topic_id
-        named = "" if is_same else f'"topic_id":"{self._topic_id}",'
         gap = record.offset - (state.next_offset if is_same else 0)
         skipped = f'"skipped":{gap},' if gap else ""
+        named = "" if is_same else f'"topic_id":"{self._topic_id}",'
         origin = f'{self._origin}{named}"partition":{state.shard},"offset":{record.offset},{skipped}"mac":"{mac}"}}'
-        if account is None:
-            return Place(state.size, None, 0, "", state.recorded.text, origin)
-        return Place(state.size, account.name, account.entries, account.last, state.recorded.text, origin)
+        return encode_head(state.size, account, state.recorded.text, effective_at, skew, origin)
 
-    def _person(self, record: RecordLike, event: Event) -> tuple[str, bytes]:
+    def _sealed(self, record: RecordLike, event: Event) -> tuple[str, bytes]:
         """The MAC of the record's value and the sealed actor, under the key of the person who acted."""
         value = record.value or b""
         if event.actor is None:
             return self._keys.ledger(value), b""
         person = self._keys.person(event.account, event.actor.id)
-        return person.mac(value), sealed_actor(event.actor.type, person.pseudonym, person.seal(event.actor_json))
+        sealed = person.seal(event.actor_json)
+        return person.mac(value), sealed_actor(event.actor.type, person.pseudonym, sealed)
 
     def _misplaced(self, record: RecordLike, event: Event) -> Reason | None:
-        if record.key != event.account.encode():
+        account = self._state.accounts.get(event.account)
+        if record.key != (event.account.encode() if account is None else account.key):
             return Reason("key_mismatch", "$.accountid", "the record's key is not the account")
-        if event.account in self._state.accounts:
+        if account is not None:
             return None
         if event.account not in self._homes:
             home = home_of(self._store, event.account)

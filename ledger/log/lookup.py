@@ -1,8 +1,8 @@
-"""Where is the entry of this event, version or deployment? Digests to entry indexes, for a log of any length.
+"""Where is the entry of this event, version or deployment? Keys to entry indexes, for a log of any length.
 
-What came last is in a dict; what came before is in sorted runs of (8-byte digest, index), which lie in the cache directory as
-memory-mapped files. A cache: it can be rebuilt from the log. Two things may share a digest, so a hit is a candidate that the
-caller confirms against the entry.
+What came last is in a dict; what came before is in sorted runs of (8 bytes of the key's SHA-256, index), which lie in the cache
+directory as memory-mapped files. A cache: it can be rebuilt from the log. Two keys may share a digest, so a hit in a run is a
+candidate that the caller confirms against the entry.
 """
 
 from collections.abc import Sequence
@@ -32,38 +32,36 @@ class RunFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Lookup:
-    """Digests to entry indexes; `add` as entries are made, `save` with every snapshot."""
+    """Keys to entry indexes; `add` as entries are made, `save` with every snapshot."""
 
     def __init__(self) -> None:
-        self._recent: dict[int, int] = {}
-        self._shared: dict[int, list[int]] = {}
-        """Further indexes of a digest that is in `_recent` already: a collision, so almost always empty."""
+        self._recent: dict[str, int] = {}
         self._runs: list[Pairs] = []
         self._files: list[RunFile] = []
 
     def __len__(self) -> int:
-        return len(self._recent) + sum(map(len, self._shared.values())) + sum(int(run.shape[1]) for run in self._runs)
+        return len(self._recent) + sum(int(run.shape[1]) for run in self._runs)
 
-    def add(self, digest: int, index: int) -> None:
-        """Remember that the entry at `index` has this digest."""
-        if self._recent.setdefault(digest, index) != index:
-            self._shared.setdefault(digest, []).append(index)
+    def add(self, key: str, index: int) -> None:
+        """Remember that the entry at `index` has this key; of several the first counts."""
+        self._recent.setdefault(key, index)
 
-    def recent(self, digest: int) -> list[int]:
-        """The candidates that are not in a run yet, ascending."""
-        found = self._recent.get(digest)
-        return [] if found is None else [found, *self._shared.get(digest, ())]
+    def recent(self, key: str) -> int | None:
+        """The entry with this key, where it is not in a run yet."""
+        return self._recent.get(key)
 
-    def find(self, digest: int) -> list[int]:
-        """All candidates, ascending."""
-        return [*self.find_in_runs([digest]).get(0, ()), *self.recent(digest)]
+    def find(self, key: str) -> list[int]:
+        """The candidates for a key, ascending."""
+        candidates = self.find_in_runs([key]).get(0, [])
+        recent = self._recent.get(key)
+        return candidates if recent is None else [*candidates, recent]
 
-    def find_in_runs(self, digests: Sequence[int]) -> dict[int, list[int]]:
-        """The candidates in runs of many digests at once: place in `digests` to indexes, ascending; places without are absent."""
+    def find_in_runs(self, keys: Sequence[str]) -> dict[int, list[int]]:
+        """The candidates in runs of many keys at once: place in `keys` to indexes, ascending; places without are absent."""
         found: dict[int, list[int]] = {}
         if not self._runs:
             return found
-        wanted = np.array(digests, dtype=np.uint64)
+        wanted = np.array([_digest_of(key) for key in keys], dtype=np.uint64)
         for run in self._runs:
             places = np.searchsorted(run[0], wanted)
             inside = places < run.shape[1]
@@ -78,11 +76,7 @@ class Lookup:
 
         A crash leaves files that no snapshot names: they are ignored and removed by the next snapshot.
         """
-        pairs = [
-            (digest, index)
-            for digest, first in self._recent.items()
-            for index in (first, *self._shared.get(digest, ()))
-        ]
+        pairs = [(_digest_of(key), index) for key, index in self._recent.items()]
         if pairs:
             run = _sorted(np.array(pairs, dtype=np.uint64).T)
             while self._runs and self._runs[-1].shape[1] < _MERGE_RATIO * run.shape[1]:
@@ -96,7 +90,6 @@ class Lookup:
             self._runs.append(np.load(directory / name, mmap_mode="r"))
             self._files.append(RunFile(name, _digest(run)))
             self._recent.clear()
-            self._shared.clear()
         return list(self._files)
 
     @classmethod
@@ -115,6 +108,10 @@ class Lookup:
             lookup._runs.append(run)
             lookup._files.append(file)
         return lookup
+
+
+def _digest_of(key: str) -> int:
+    return int.from_bytes(sha256(key.encode()).digest()[:8], "big")
 
 
 def _sorted(pairs: Pairs) -> Pairs:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.log.lookup import RunFile
 from ledger.model.state import Account, Script
@@ -65,6 +66,11 @@ def packed(accounts: dict[str, Account]) -> list[_AccountPart]:
     ]
 
 
+def _shared(script: Script) -> Script:
+    """The same script, with one version where two are equal: most scripts serve their newest."""
+    return replace(script, serving=script.newest) if script.newest == script.serving else script
+
+
 def unpacked(parts: list[_AccountPart]) -> dict[str, Account]:
     """Accounts from a snapshot."""
     return {
@@ -72,7 +78,7 @@ def unpacked(parts: list[_AccountPart]) -> dict[str, Account]:
             name=part.name,
             entries=part.entries,
             last=part.last,
-            scripts=part.scripts,
+            scripts={name: _shared(script) for name, script in part.scripts.items()},
             routes=part.routes,
             domains=part.domains,
         )

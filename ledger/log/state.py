@@ -1,8 +1,8 @@
 """The state of a shard: everything a writer must know to append the next entry; how it is loaded, and how it is saved."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Final
 
 import msgspec
 from msgspec import UNSET
@@ -24,8 +24,6 @@ from ledger.storage.blobs import BlobStore
 from ledger.storage.store import Store
 
 __all__ = ["ShardState", "load_state"]
-
-_NO_EVENT: Final = ""
 
 
 class ShardState:
@@ -75,7 +73,7 @@ class ShardState:
                 return self.unsealed[index - sealed]
         return self.reader.entry(index)
 
-    def first_with_event(self, source: str, event_id: str, candidates: list[int]) -> int | None:
+    def first_with_event(self, source: str, event_id: str, candidates: Sequence[int]) -> int | None:
         """The first of the entries at `candidates` that has this event and did not reject it."""
         for index in candidates:
             entry = decode_entry(self.entry(index))
@@ -106,8 +104,7 @@ class ShardState:
         return version
 
     def _made(self, part: str, account: str, script: str, identifier: str) -> Entry | None:
-        digest = ids.id_digest(identifier)
-        for index in self.ids.find(digest) if digest is not None else ():
+        for index in self.ids.find(identifier):
             entry = decode_entry(self.entry(index))
             made = getattr(entry, part)
             if (
@@ -154,11 +151,10 @@ class ShardState:
 
     def _index(self, entry: Entry, index: int) -> None:
         if entry.outcome not in ("rejected", "duplicate"):
-            self.events.add(ids.event_digest(entry.event.source or _NO_EVENT, entry.event.id or _NO_EVENT), index)
+            self.events.add(ids.event_key(entry.event.source or "", entry.event.id or ""), index)
         for made in (entry.version, entry.deployment):
-            digest = ids.id_digest(made.id) if made else None
-            if digest is not None:
-                self.ids.add(digest, index)
+            if made is not None:
+                self.ids.add(made.id, index)
 
     def snapshot(self, directory: Path) -> Snapshot:
         """The state as it is now, its runs written to `directory`."""

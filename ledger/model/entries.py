@@ -6,14 +6,15 @@ script's stored aspects); decoding is typed and strict.
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ledger.model.events import Event, Known
 from ledger.model.fold import KINDS, Lost, Outcome
-from ledger.model.state import Change, Deployment, Version, manifest_json, manifest_sha256, triggers_json
+from ledger.model.reasons import Reason
+from ledger.model.state import Account, Change, Deployment, Version, manifest_json, manifest_sha256, triggers_json
 
 __all__ = [
     "FORMAT",
@@ -22,10 +23,10 @@ __all__ = [
     "Gap",
     "Line",
     "Origin",
-    "Place",
     "decode_entry",
     "encode_duplicate",
     "encode_folded",
+    "encode_head",
     "encode_rejected",
     "percentage",
     "sealed_actor",
@@ -60,20 +61,6 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """HMAC-SHA256 of the record's raw value, hex."""
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where an entry stands: what does not depend on the event."""
-
-    index: int
-    account: str | None
-    """None where there is no account chain to join."""
-    account_index: int
-    account_prev: str
-    """Leaf hash of the account's entry before, hex; empty where there is none."""
-    recorded_at: str
-    origin: str
-    """`Origin` as JSON."""
-
-
 class Line(msgspec.Struct, frozen=True, gc=False):
     """An encoded entry, and what had to move to the blob store to keep it within `MAX_ENTRY_BYTES`."""
 
@@ -94,14 +81,6 @@ class EventPart(msgspec.Struct, frozen=True, kw_only=True):
     time: str | None = None
     data: Raw | UnsetType = UNSET
     data_sha256: str | None = None
-
-
-class ReasonPart(msgspec.Struct, frozen=True):
-    """Why a record was rejected."""
-
-    code: str
-    path: str
-    detail: str
 
 
 class ManifestPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,7 +144,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     origin: Origin
     event: EventPart
     outcome: str
-    reason: ReasonPart | None = None
+    reason: Reason | None = None
     first_index: int | None = None
     changes: list[Change] | None = None
     changes_sha256: str | None = None
@@ -193,20 +172,44 @@ def sealed_actor(kind: str, pseudonym: str, sealed: str) -> bytes:
     return f'{{"type":"{kind}","pseudonym":"{pseudonym}","sealed":"{sealed}"}}'.encode()
 
 
-def encode_folded(place: Place, event: Event, actor: bytes, outcome: Outcome) -> Line | None:
+def encode_head(
+    index: int, account: Account | None, recorded_at: str, effective_at: str, skew: str | None, origin: str
+) -> bytes:
+    """An entry's bytes up to the event's value.
+
+    Args:
+        index: of the entry.
+        account: whose chain the entry joins, before it does; None where there is none to join.
+        recorded_at: a time's text, like `effective_at`.
+        effective_at: when it happened.
+        skew: `ahead`, `late` or None.
+        origin: `Origin` as JSON.
+    """
+    if account is None:
+        chain = "null"
+    else:
+        prev = f'"{account.last}"' if account.last else "null"
+        chain = f'"{account.name}","account_index":{account.entries},"account_prev":{prev}'
+    skewed = f'"skew":"{skew}",' if skew else ""
+    return (
+        f'{{"v":{FORMAT},"index":{index},"account":{chain},"recorded_at":"{recorded_at}",'
+        f'"effective_at":"{effective_at}",{skewed}"origin":{origin},"event":'
+    ).encode()
+
+
+def encode_folded(head: bytes, event: Event, actor: bytes, outcome: Outcome) -> Line | None:
     """The entry of an event that was folded and not rejected.
 
     Returns:
         None where the entry is larger than `MAX_ENTRY_BYTES` even with all that may move in the blob store.
     """
     parts = _parts(event, actor, outcome)
-    head = _head(place, outcome.effective_at, outcome.skew)
     entry = _join(head, event.attributes, outcome, parts, ())
+    if len(entry) <= MAX_ENTRY_BYTES:
+        return Line(entry)
     moved: list[str] = []
     for name in _MOVABLE:
-        if len(entry) <= MAX_ENTRY_BYTES:
-            break
-        if name in parts:
+        if name in parts and len(entry) > MAX_ENTRY_BYTES:
             moved.append(name)
             entry = _join(head, event.attributes, outcome, parts, moved)
     if len(entry) > MAX_ENTRY_BYTES:
@@ -227,32 +230,16 @@ def _parts(event: Event, actor: bytes, outcome: Outcome) -> dict[str, bytes]:
     return parts
 
 
-def encode_duplicate(place: Place, event: Event, effective_at: str, skew: str | None, first_index: int) -> Line:
+def encode_duplicate(head: bytes, event: Event, first_index: int) -> bytes:
     """The entry of an event that an earlier entry has already; its attributes stay, its data does not."""
-    head = _head(place, effective_at, skew)
-    return Line(b'%b%b},"outcome":"duplicate","first_index":%d}' % (head, event.attributes[: -len(_DATA)], first_index))
+    return b'%b%b},"outcome":"duplicate","first_index":%d}' % (head, event.attributes[: -len(_DATA)], first_index)
 
 
-def encode_rejected(place: Place, known: Known, effective_at: str, skew: str | None, reason: Any) -> Line:
+def encode_rejected(head: bytes, known: Known, reason: Reason) -> bytes:
     """The entry of a record that was refused: what could be read safely, and why."""
     names = ("source", "id", "subject", "time")
     event = {name: getattr(known, name) for name in names if getattr(known, name) is not None}
-    head = _head(place, effective_at, skew)
-    return Line(b'%b%b,"outcome":"rejected","reason":%b}' % (head, _encode(event), _encode(reason)))
-
-
-def _head(place: Place, effective_at: str, skew: str | None) -> bytes:
-    """Everything up to the event's value."""
-    if place.account is None:
-        chain = "null"
-    else:
-        prev = f'"{place.account_prev}"' if place.account_prev else "null"
-        chain = f'"{place.account}","account_index":{place.account_index},"account_prev":{prev}'
-    skewed = f'"skew":"{skew}",' if skew else ""
-    return (
-        f'{{"v":{FORMAT},"index":{place.index},"account":{chain},"recorded_at":"{place.recorded_at}",'
-        f'"effective_at":"{effective_at}",{skewed}"origin":{place.origin},"event":'
-    ).encode()
+    return b'%b%b,"outcome":"rejected","reason":%b}' % (head, _encode(event), _encode(reason))
 
 
 def _join(head: bytes, attributes: bytes, outcome: Outcome, parts: dict[str, bytes], moved: Sequence[str]) -> bytes:

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ledger.model import times
 from ledger.model.aspects import ASPECTS, SECRET_TYPES, Patch, check_aspect, located, read_code
-from ledger.model.binary import Headers, binary_attributes
+from ledger.model.binary import STRUCTURED, Headers, binary_attributes
 from ledger.model.jsontext import Members, has_wide_integer, is_too_deep, parse, to_plain
 from ledger.model.reasons import Reason, RefusedError, join, refuse
 from ledger.model.secrecy import HINTS_OF_A_SECRET, may_hold_a_secret, refuse_plaintext
@@ -166,6 +166,7 @@ _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
+_PLAINLY_STRUCTURED: Final = (("content-type", STRUCTURED.encode()),)
 _AROUND_AN_ASPECT: Final = 2
 """How many objects an aspect lies in: the event and its `data`."""
 _NO_CHANGE: Final = ChangeData()
@@ -191,7 +192,7 @@ def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Reject
             raise refuse("malformed_json", "$", "the record has no value")
         if len(value) > MAX_EVENT_BYTES:
             raise refuse("too_large", "$", f"an event has at most {MAX_EVENT_BYTES} bytes")
-        attributes = binary_attributes(headers) if headers else None
+        attributes = binary_attributes(headers) if headers and headers != _PLAINLY_STRUCTURED else None
     except RefusedError as error:
         return Rejected(reason=error.reason, keep=value is None or not HINTS_OF_A_SECRET.search(value))
     if attributes is None:
@@ -306,13 +307,13 @@ def _generic_parts(text: bytes) -> tuple[bytes, bytes, bytes]:
 def _check_envelope(envelope: Envelope) -> times.Time:
     if envelope.specversion != "1.0":
         raise refuse("bad_value", "$.specversion", "the only CloudEvents version read is 1.0")
-    for name, text in (("source", envelope.source), ("id", envelope.id)):
-        if not text or (not (text.isascii() and text.isprintable()) and _CONTROL.search(text)):
-            raise refuse("bad_value", join("$", name), "must not be empty or hold control characters")
-    for name, text in (("subject", envelope.subject), ("accountid", envelope.accountid)):
-        if not _NAME.fullmatch(text):
-            detail = "1 to 255 of A-Z a-z 0-9 . _ - of which the first is a letter, a digit or _"
-            raise refuse("bad_value", join("$", name), detail)
+    if not _is_text(envelope.source) or not _is_text(envelope.id):
+        name = "id" if _is_text(envelope.source) else "source"
+        raise refuse("bad_value", join("$", name), "must not be empty or hold control characters")
+    if not _NAME.fullmatch(envelope.subject) or not _NAME.fullmatch(envelope.accountid):
+        name = "accountid" if _NAME.fullmatch(envelope.subject) else "subject"
+        detail = "1 to 255 of A-Z a-z 0-9 . _ - of which the first is a letter, a digit or _"
+        raise refuse("bad_value", join("$", name), detail)
     content_type = envelope.datacontenttype
     if content_type is not UNSET and content_type != "application/json" and not _JSON_TYPE.fullmatch(content_type):
         raise refuse("bad_value", "$.datacontenttype", "data must be JSON")
@@ -323,6 +324,10 @@ def _check_envelope(envelope: Envelope) -> times.Time:
     if envelope.type not in (CHANGE, NOTE):
         raise refuse("unsupported_type", "$.type", f"only {CHANGE} and {NOTE} are known")
     return time
+
+
+def _is_text(text: str) -> bool:
+    return text != "" and ((text.isascii() and text.isprintable()) or not _CONTROL.search(text))
 
 
 def _read_actor(raw: bytes, *, exact: bool) -> Actor:

@@ -83,6 +83,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scripts: dict[str, Script] = {}
     """The new state of every script touched."""
 
+    @property
+    def moves_owners(self) -> bool:
+        """Whether triggers changed, and with them perhaps who owns a route or domain."""
+        return self.triggers is not None or bool(self.others)
+
 
 def fold(account: Account, event: Event, recorded: times.Time, found: Found = NOTHING_FOUND) -> Outcome:
     """What `event` does to `account`.
@@ -190,9 +195,8 @@ def _new_version(event: Event, script: Script, changes: list[Change]) -> tuple[V
     after = dict(before)
     for aspect in named:
         after[aspect] = _patched(aspect, before[aspect], event.patches[aspect], changes)
-    took_all = base is not None and script.active is not None and _takes_all(script.active, base)
-    is_same = not changes and after == before
-    if is_same and base is not None and (took_all or not event.activate):
+    is_same = not changes and base is not None and after == before
+    if is_same and (not event.activate or base == script.serving):
         return None, False
     number = script.versions + 1
     identifier = ids.version_id(event.account, event.subject, event.source, event.id)
@@ -223,11 +227,6 @@ def _base(event: Event, script: Script) -> Version | None:
     if all(aspect in event.patches and event.patches[aspect].replace for aspect in VERSIONED):
         return script.newest
     raise refuse("ambiguous_base", "$.data", "traffic is split: name the base, or replace code, bindings and config")
-
-
-def _takes_all(active: Deployment, version: Version) -> bool:
-    whole = active.whole()
-    return whole is not None and whole.version == version.id
 
 
 def _parts(version: Version | None) -> dict[str, bytes]:

@@ -1,12 +1,8 @@
 """Ids: derived from what identifies an event, so that a producer knows them before the fold has run."""
 
 from hashlib import sha256
-from typing import Final
 
-__all__ = ["deployment_id", "event_digest", "id_digest", "script_tag", "version_id"]
-
-_UUID_LENGTH: Final = 36
-_MAX_DIGEST: Final = 2**64 - 1
+__all__ = ["deployment_id", "event_key", "script_tag", "version_id"]
 
 
 def version_id(account: str, script: str, source: str, event_id: str) -> str:
@@ -24,26 +20,9 @@ def script_tag(account: str, script: str) -> str:
     return sha256(f"script\0{account}\0{script}".encode()).hexdigest()[:32]
 
 
-def event_digest(source: str, event_id: str) -> int:
-    """What the index of known events is sorted by: the first 8 bytes of a SHA-256 as an unsigned integer.
-
-    Two events may share it; a hit is confirmed against the entry.
-    """
-    return int.from_bytes(sha256(f"{source}\0{event_id}".encode()).digest()[:8], "big")
-
-
-def id_digest(identifier: str) -> int | None:
-    """What the index of version and deployment ids is sorted by: the first 8 bytes of the UUID.
-
-    Returns:
-        None for what is no UUID, so no id of ours.
-    """
-    if len(identifier) != _UUID_LENGTH:
-        return None
-    try:
-        return int(identifier[:8] + identifier[9:13] + identifier[14:18], 16) & _MAX_DIGEST
-    except ValueError:
-        return None
+def event_key(source: str, event_id: str) -> str:
+    """What an event is known by: `source` and `id`, which hold no control characters."""
+    return f"{source}\0{event_id}"
 
 
 def _uuid8(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET
 
-from ledger.model.entries import DeploymentPart, Entry, ManifestPart, TriggersPart
+from ledger.model.entries import DeploymentPart, Entry, LostPart, ManifestPart, TriggersPart
 from ledger.model.state import ABSENT, NO_TRIGGERS, Account, Change, Deployment, Script, Share, Triggers, Version
 
 __all__ = ["Fetch", "deployment_of", "restore", "version_of"]
@@ -59,15 +59,23 @@ def restore(account: Account, entry: Entry, find: Find, fetch: Fetch) -> None:
             entry.effective_at,
         )
     scripts = {subject: after}
-    lost = {}
     for other in entry.others:
         scripts[other.subject] = msgspec.structs.replace(
             account.scripts[other.subject],
             triggers=_triggers(other.triggers),
             effective_at=entry.effective_at,
         )
-        lost[other.subject] = other.changes
-    account.settle(subject, scripts, _changes(entry, fetch), lost)
+    changes = _changes(entry, fetch)
+    account.settle(subject, _Restored(scripts=scripts, changes=changes, others=entry.others, moves_owners=True))
+
+
+class _Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry did, as it says itself."""
+
+    scripts: dict[str, Script]
+    changes: list[Change]
+    others: list[LostPart]
+    moves_owners: bool
 
 
 def version_of(entry: Entry, fetch: Fetch) -> Version | None:

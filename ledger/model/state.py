@@ -4,9 +4,9 @@ A script's aspects are kept as their stored bytes (compact JSON, members sorted)
 nor encoded again, and a script costs little more than its manifest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -18,6 +18,8 @@ __all__ = [
     "Account",
     "Change",
     "Deployment",
+    "Effect",
+    "Loss",
     "Script",
     "Share",
     "Triggers",
@@ -111,20 +113,57 @@ class Account(msgspec.Struct, gc=False):
     routes: dict[str, str] = {}
     """Route pattern to the script that has it. `domains` likewise, by host name."""
     domains: dict[str, str] = {}
+    key: bytes = b""
+    """The name as the key of a Kafka record."""
 
-    def settle(
-        self, subject: str, scripts: dict[str, Script], changes: Iterable[Change], lost: Mapping[str, Iterable[Change]]
-    ) -> None:
+    def __post_init__(self) -> None:
+        self.key = self.name.encode()
+
+    def settle(self, subject: str, effect: "Effect") -> None:
         """Take over what one entry did: the new state of the scripts it touched, and who owns its routes and domains now."""
-        self.scripts.update(scripts)
-        for script, its_changes in (*lost.items(), (subject, changes)):
-            for aspect, name, op in its_changes:
+        self.scripts.update(effect.scripts)
+        if not effect.moves_owners:
+            return
+        for script, changes in (*((lost.subject, lost.changes) for lost in effect.others), (subject, effect.changes)):
+            for aspect, name, op in changes or ():
                 if aspect in ("routes", "domains"):
                     owners = self.routes if aspect == "routes" else self.domains
                     if op != "removed":
                         owners[name] = script
                     elif owners.get(name) == script:
                         del owners[name]
+
+
+class Loss(Protocol):
+    """What another script lost to an entry's script."""
+
+    @property
+    def subject(self) -> str:
+        """The script that lost it."""
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What it lost."""
+
+
+class Effect(Protocol):
+    """What an entry did, as far as an account's state is concerned."""
+
+    @property
+    def scripts(self) -> Mapping[str, Script]:
+        """The new state of every script touched."""
+
+    @property
+    def changes(self) -> Sequence[Change] | None:
+        """What changed of the entry's own script."""
+
+    @property
+    def others(self) -> Sequence[Loss]:
+        """What others lost to it."""
+
+    @property
+    def moves_owners(self) -> bool:
+        """Whether any triggers changed: only then a route or domain can have another owner."""
 
 
 def manifest_json(code: bytes, bindings: bytes, config: bytes) -> bytes:

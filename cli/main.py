@@ -51,8 +51,8 @@ def main(arguments: Sequence[str]) -> int:
         code = EXIT_USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has seen enough (Typer makes SystemExit of it). Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_OK
     except Exception as error:  # noqa: BLE001 - the last resort of the process

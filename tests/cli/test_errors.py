@@ -1,0 +1,156 @@
+"""What goes wrong: one clear line, the documented exit code, no traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from cli import asking
+from tests.cli.conftest import ROOT, Run
+
+Process = Callable[..., CompletedProcess[str]]
+
+QUESTIONS = (
+    ("status",),
+    ("scripts",),
+    ("deployments", "shop"),
+    ("versions", "shop"),
+    ("show", "0/0"),
+    ("history", "shop"),
+    ("rejected",),
+    ("sql", "FROM entries"),
+    ("verify",),
+)
+RUNNING = (
+    ("worker", "--bootstrap", "127.0.0.1:1"),
+    ("publish", "-", "--bootstrap", "127.0.0.1:1"),
+    ("up", "--port", "0"),
+)
+
+
+@pytest.mark.parametrize("arguments", QUESTIONS + RUNNING)
+@pytest.mark.parametrize(
+    ("kind", "code", "message"),
+    [
+        ("missing", 4, "there is no ledger at"),
+        ("file", 2, "is a file, not a ledger's directory"),
+        ("empty", 4, "there is no ledger at"),
+        ("newer", 2, "has format 99"),
+        ("damaged", 3, "ledger.json is damaged"),
+    ],
+)
+def test_what_is_no_ledger_is_said_to(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], kind: str, code: int, message: str
+) -> None:
+    """Every command on every kind of wrong directory."""
+    place = tmp_path / "place"
+    match kind:
+        case "file":
+            place.write_text("hello")
+        case "empty":
+            place.mkdir()
+        case "newer":
+            place.mkdir()
+            (place / "ledger.json").write_text('{"format":99,"name":"x","new_thing":true}')
+        case "damaged":
+            place.mkdir()
+            (place / "ledger.json").write_text('{"format":')
+        case _:
+            pass
+    got, out, err = run(*arguments, "--ledger", str(place))
+    assert (got, out) == (code, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert len(err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("deployments", "nothing"), 4, "there is no script nothing"),
+        (("deployments", "shop"), 2, "2 accounts have a script shop"),
+        (("deployments", "shop", "--account", "nobody"), 4, "in the account nobody"),
+        (("show", "ffffffff"), 4, "begins with ffffffff"),
+        (("show", "9/9"), 4, "there is no entry 9/9"),
+        (("show", "0/0", "--bytes"), 4, "no bytes are kept"),
+        (("scripts", "--at", "yesterday"), 2, "not a time: 'yesterday'"),
+        (("scripts", "--format", "xml"), 2, "'xml' is not one of"),
+        (("deployments", "shop", "--limit", "0"), 2, "greater than or equal to 1"),
+        (("sql", "DROP VIEW entries"), 2, "only read"),
+        (("nonsense",), 2, "No such command 'nonsense'"),
+        (("scripts", "--nonsense"), 2, "No such option: --nonsense"),
+    ],
+)
+def test_a_mistake_is_explained(run: Run, story: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+    """The message says what, the exit code which kind."""
+    place = () if arguments == ("nonsense",) else ("--ledger", str(story))
+    got, out, err = run(*arguments, *place)
+    assert (got, out) == (code, "")
+    assert message in err
+
+
+def test_the_ledger_must_be_named(run: Run) -> None:
+    """Option or environment."""
+    code, _, err = run("scripts")
+    assert code == 2
+    assert "LEDGER_DIR" in err
+
+
+def test_a_broker_that_does_not_answer_is_exit_5(process: Process, story: Path, tmp_path: Path) -> None:
+    """For the worker and for publishing."""
+    (tmp_path / "events").write_text("")
+    address = ("--ledger", str(story), "--bootstrap", "127.0.0.1:1")
+    assert process("publish", str(tmp_path / "events"), *address).returncode == 5
+
+
+def test_an_internal_error_is_one_line(run: Run, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 70; the traceback only where it is asked for."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("out of cheese")
+
+    monkeypatch.setattr(asking, "opened", fail)
+    code, out, err = run("scripts", "--ledger", str(story))
+    assert (code, out) == (70, "")
+    assert err.splitlines()[0] == "internal error: RuntimeError: out of cheese"
+    assert "Traceback" not in err
+    monkeypatch.setenv("LEDGER_DEBUG", "1")
+    assert "Traceback" in run("scripts", "--ledger", str(story))[2]
+
+
+def test_ctrl_c_is_exit_130(run: Run, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it interrupts."""
+
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asking, "opened", interrupt)
+    code, out, err = run("scripts", "--ledger", str(story))
+    assert (code, out, err) == (130, "", "")
+
+
+def test_a_reader_that_leaves_early_is_no_error(story: Path) -> None:
+    """`ledger sql ... | head -1` is quiet."""
+    command = (
+        f"{sys.executable} -m cli sql --ledger '{story}' --format jsonl 'SELECT range FROM range(90000)' | head -1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"range": 0}\n', "")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_directory_that_may_not_be_read_is_exit_5(run: Run, story: Path) -> None:
+    """It is there, and closed."""
+    story.chmod(0o000)
+    try:
+        code, _, err = run("scripts", "--ledger", str(story))
+    finally:
+        story.chmod(0o755)
+    assert code == 5
+    assert "Permission denied" in err

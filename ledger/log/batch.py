@@ -20,7 +20,7 @@ from ledger.model.reasons import Reason
 from ledger.model.state import ABSENT, Account
 from ledger.proof.merkle import leaf_hash
 from ledger.storage import layout
-from ledger.storage.keys import KeyStore
+from ledger.storage.keys import KeyStore, Mac
 from ledger.storage.store import Store
 
 __all__ = ["Batch", "Folder", "home_of", "registration"]
@@ -73,6 +73,10 @@ class Folder:
         self._homes: dict[str, int] = {}
         """Accounts that are at home in other shards, as far as they were met."""
         self._batch = Batch(0, [], [], [], [])
+        self._actors: dict[tuple[str, bytes], tuple[Mac, bytes]] = {}
+        """How those who act are written, by account and actor: the same few act again and again."""
+        self._stamp: tuple[int, times.Time] = (0, times.from_milliseconds(0))
+        """The last record's timestamp; those of a record batch are often all the same."""
 
     def fold(self, records: Sequence[RecordLike]) -> Batch:
         """Fold records (requires that their offsets follow those in the log, ascending).
@@ -86,9 +90,10 @@ class Folder:
         keys = ["" if isinstance(event, Rejected) else ids.event_key(event.source, event.id) for event in decoded]
         in_runs = state.events.find_in_runs(keys)
         for place, (record, event) in enumerate(zip(records, decoded, strict=True)):
-            recorded = times.from_milliseconds(record.timestamp)
-            if recorded.key > state.recorded.key:
-                state.recorded = recorded
+            if record.timestamp != self._stamp[0]:
+                self._stamp = record.timestamp, times.from_milliseconds(record.timestamp)
+            if self._stamp[1].key > state.recorded.key:
+                state.recorded = self._stamp[1]
             if isinstance(event, Rejected):
                 self._reject(record, event.known, event.reason, keep=event.keep)
             else:
@@ -181,9 +186,15 @@ class Folder:
         value = record.value or b""
         if event.actor is None:
             return self._keys.ledger(value), b""
-        person = self._keys.person(event.account, event.actor.id)
-        sealed = person.seal(event.actor_json)
-        return person.mac(value), sealed_actor(event.actor.type, person.pseudonym, sealed)
+        known = self._actors.get((event.account, event.actor_json))
+        if known is None:
+            person = self._keys.person(event.account, event.actor.id)
+            known = person.mac, sealed_actor(event.actor.type, person.pseudonym, person.seal(event.actor_json))
+            if len(self._actors) >= _REMEMBERED:
+                self._actors.clear()
+            self._actors[event.account, event.actor_json] = known
+        mac, actor = known
+        return mac(value), actor
 
     def _misplaced(self, record: RecordLike, event: Event) -> Reason | None:
         account = self._state.accounts.get(event.account)
@@ -233,6 +244,7 @@ class Folder:
 
 _OVERSIZED: Final = Reason("oversized_entry", "$", "the entry would be larger than 65,535 bytes")
 _MAX_KEPT: Final = 1024
+_REMEMBERED: Final = 65_536
 
 
 def _known(event: Event, account: str | None) -> Known:

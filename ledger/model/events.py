@@ -171,9 +171,10 @@ _AROUND_AN_ASPECT: Final = 2
 """How many objects an aspect lies in: the event and its `data`."""
 _NO_CHANGE: Final = ChangeData()
 _ACTOR_FIRST: Final = b'{"actor":'
-_REMEMBERED_ACTORS: Final = 65_536
+_REMEMBERED: Final = 65_536
 _known_actors: dict[bytes, Actor] = {}
-"""Actors that were checked, by their bytes: the same few act again and again."""
+"""Actors that were checked, by their bytes: the same few act again and again. Likewise the names of scripts and accounts."""
+_known_names: set[str] = set()
 
 
 class _DoubtError(Exception):
@@ -310,8 +311,8 @@ def _check_envelope(envelope: Envelope) -> times.Time:
     if not _is_text(envelope.source) or not _is_text(envelope.id):
         name = "id" if _is_text(envelope.source) else "source"
         raise refuse("bad_value", join("$", name), "must not be empty or hold control characters")
-    if not _NAME.fullmatch(envelope.subject) or not _NAME.fullmatch(envelope.accountid):
-        name = "accountid" if _NAME.fullmatch(envelope.subject) else "subject"
+    if not _is_name(envelope.subject) or not _is_name(envelope.accountid):
+        name = "accountid" if _is_name(envelope.subject) else "subject"
         detail = "1 to 255 of A-Z a-z 0-9 . _ - of which the first is a letter, a digit or _"
         raise refuse("bad_value", join("$", name), detail)
     content_type = envelope.datacontenttype
@@ -326,6 +327,17 @@ def _check_envelope(envelope: Envelope) -> times.Time:
     return time
 
 
+def _is_name(text: str) -> bool:
+    if text in _known_names:
+        return True
+    if not _NAME.fullmatch(text):
+        return False
+    if len(_known_names) >= _REMEMBERED:
+        _known_names.clear()
+    _known_names.add(text)
+    return True
+
+
 def _is_text(text: str) -> bool:
     return text != "" and ((text.isascii() and text.isprintable()) or not _CONTROL.search(text))
 
@@ -338,7 +350,7 @@ def _read_actor(raw: bytes, *, exact: bool) -> Actor:
             raise _DoubtError
         if actor.on_behalf_of is not UNSET and actor.type != "token":
             raise refuse("bad_value", "$.data.actor.on_behalf_of", "only a token acts on behalf of someone")
-        if len(_known_actors) >= _REMEMBERED_ACTORS:
+        if len(_known_actors) >= _REMEMBERED:
             _known_actors.clear()
         _known_actors[raw] = actor
     return actor

@@ -183,24 +183,27 @@ def _change(account: Account, event: Event, script: Script, recorded: times.Time
 
 def _new_version(event: Event, script: Script, changes: list[Change]) -> tuple[Version | None, bool]:
     """The version that the event makes, if any, and whether it is to serve; appends what changes against the base."""
-    named = [aspect for aspect in VERSIONED if aspect in event.patches]
+    patches = event.patches
     if event.base is not None:
         _check_base(event.base, script)
-    if not named:
+    if _VERSIONED.isdisjoint(patches):
         return None, False
     base = _base(event, script)
-    if base is None and "code" not in named:
+    if base is None and "code" not in patches:
         raise refuse("script_absent", "$.subject", "there is no such script; its first version needs code")
-    before = _parts(base)
-    after = dict(before)
-    for aspect in named:
-        after[aspect] = _patched(aspect, before[aspect], event.patches[aspect], changes)
-    is_same = not changes and base is not None and after == before
-    if is_same and (not event.activate or base == script.serving):
-        return None, False
-    number = script.versions + 1
+    code, bindings, config = (base.code, base.bindings, base.config) if base else (EMPTY, EMPTY, EMPTY)
+    if "code" in patches:
+        code = _patched("code", code, patches["code"], changes)
+    if "bindings" in patches:
+        bindings = _patched("bindings", bindings, patches["bindings"], changes)
+    if "config" in patches:
+        config = _patched("config", config, patches["config"], changes)
+    if base is not None and not changes and (code, bindings, config) == (base.code, base.bindings, base.config):
+        serves_all = script.serving is not None and script.serving.id == base.id
+        if serves_all or not event.activate:
+            return None, False
     identifier = ids.version_id(event.account, event.subject, event.source, event.id)
-    return Version(identifier, number, after["code"], after["bindings"], after["config"]), event.activate
+    return Version(identifier, script.versions + 1, code, bindings, config), event.activate
 
 
 def _check_base(base: str, script: Script) -> None:
@@ -227,12 +230,6 @@ def _base(event: Event, script: Script) -> Version | None:
     if all(aspect in event.patches and event.patches[aspect].replace for aspect in VERSIONED):
         return script.newest
     raise refuse("ambiguous_base", "$.data", "traffic is split: name the base, or replace code, bindings and config")
-
-
-def _parts(version: Version | None) -> dict[str, bytes]:
-    if version is None:
-        return dict.fromkeys(VERSIONED, EMPTY)
-    return {"code": version.code, "bindings": version.bindings, "config": version.config}
 
 
 def _new_triggers(event: Event, script: Script, changes: list[Change]) -> Triggers | None:

@@ -17,7 +17,8 @@ from ledger.broker.connection import describe_topic
 from ledger.broker.lines import MAX_LINE_BYTES, Line, Source
 from ledger.broker.topics import MAX_MESSAGE_BYTES, silence_client
 from ledger.errors import BrokerError, InputError
-from ledger.model.events import STRUCTURED, Event, decode
+from ledger.model.binary import STRUCTURED
+from ledger.model.decoding import decode
 
 __all__ = ["Progress", "Published", "Refusal", "publish"]
 

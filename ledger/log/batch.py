@@ -13,8 +13,9 @@ from ledger.errors import IntegrityError, NotFoundError
 from ledger.log.records import RecordLike
 from ledger.log.state import ShardState
 from ledger.model import ids, times
+from ledger.model.decoding import decode
 from ledger.model.entries import Line, encode_duplicate, encode_folded, encode_head, encode_rejected, sealed_actor
-from ledger.model.events import Event, Known, Rejected, decode
+from ledger.model.events import Event, Known, Rejected
 from ledger.model.fold import NOTHING_FOUND, Found, effective_time, fold
 from ledger.model.reasons import Reason
 from ledger.model.state import ABSENT, Account

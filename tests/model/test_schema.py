@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 import zstandard
 
-from ledger.model.events import Event, Rejected, decode
+from ledger.model.decoding import decode
+from ledger.model.events import Event, Rejected
 from ledger.model.schema import change_event_schema
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "real-changes.ndjson.zst"

@@ -19,6 +19,7 @@ from ledger.broker.topics import MAX_MESSAGE_BYTES, silence_client
 from ledger.errors import BrokerError, InputError
 from ledger.model.binary import STRUCTURED
 from ledger.model.decoding import decode
+from ledger.model.events import Event
 
 __all__ = ["Progress", "Published", "Refusal", "publish"]
 

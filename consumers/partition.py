@@ -71,6 +71,7 @@ class Partition:
         self._tools = tools
         self._queue: asyncio.Queue[Fetched | None] = asyncio.Queue(tools.settings.queued_fetches)
         self._in_flight: deque[tuple[list[Fetched], asyncio.Task[None]]] = deque()
+        self._takes_more = True
         self.is_idle = True
         """Whether all that was offered is committed."""
 
@@ -80,10 +81,11 @@ class Partition:
         return self._writer.next_offset
 
     async def offer(self, fetched: Fetched) -> None:
-        """Queue a fetched batch; waits while too many wait already."""
+        """Queue a fetched batch; waits while too many wait already. Once `finish` is called, what is not queued is dropped unacknowledged."""
         self.is_idle = False
         for part in fetched.parts(self._tools.settings.batch_records):
-            await self._queue.put(part)
+            if self._takes_more:
+                await self._queue.put(part)
 
     async def run(self) -> None:
         """Work until `finish` is called (what is queued then is still committed).
@@ -101,9 +103,14 @@ class Partition:
         finally:
             for _, task in self._in_flight:
                 task.cancel()
+            # Nobody takes from the queue any more: whoever waits for a place in it must not wait for ever.
+            self._takes_more = False
+            while not self._queue.empty():
+                self._queue.get_nowait()
 
     async def finish(self) -> None:
         """Let `run` end after what is queued."""
+        self._takes_more = False
         await self._queue.put(None)
 
     async def save(self) -> None:

@@ -1,0 +1,198 @@
+"""One partition, and the shards of a worker, without a broker: nothing blocks, nothing is opened twice, failures stay inside."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+
+import msgspec
+import pytest
+
+from consumers.partition import Fetched, Partition, Tools
+from consumers.settings import Settings
+from consumers.shards import Shards
+from ledger.errors import LedgerError, StoreConflictError, StoreError
+from ledger.log.ledgerfile import LedgerFile, create_ledger
+from ledger.log.records import Record
+from ledger.log.writer import Draft, ShardWriter, open_writer
+from ledger.storage.keys import KeyStore
+from ledger.storage.local import LocalStore
+from tests.worker.rig import Ledger, real_events
+
+TIMEOUT_S: Final = 20
+
+
+def settings(root: Path, **more: int) -> Settings:
+    """A worker's settings, with small batches."""
+    paths = {"ledger": str(root), "keys": str(root / "keys"), "cache": root / "cache"}
+    return msgspec.convert(
+        {"bootstrap": "127.0.0.1:1", "group": "g", "batch_records": 5, "retry_pause_s": 0.01} | paths | more, Settings
+    )
+
+
+def records(count: int, start: int = 0) -> list[Record]:
+    """Real events as the records of one partition."""
+    events = real_events(start + count)[start:]
+    return [
+        Record(start + place, 1_800_000_000_000, msgspec.json.decode(value)["accountid"].encode(), value)
+        for place, value in enumerate(events)
+    ]
+
+
+class Rig:
+    """A partition with real writers, and what became of what it was offered."""
+
+    def __init__(self, root: Path, **more: int) -> None:
+        self.ledger = Ledger.create(root, "topic", shards=1)
+        self.file = msgspec.json.decode((root / "ledger.json").read_bytes(), type=LedgerFile)
+        self.acknowledged: list[int] = []
+        self.opened = 0
+        self.refusals: list[Exception] = []
+        """What the next commits raise, instead of committing."""
+        self.executor = ThreadPoolExecutor(1)
+        self.tools = Tools(
+            settings(root, **more), self.executor, self.executor, self.open, self._check, lambda count: None
+        )
+        self.partition = Partition(0, self.open(0), self.tools)
+
+    def open(self, shard: int) -> ShardWriter:
+        """Open the shard's writer."""
+        self.opened += 1
+        keys = KeyStore.open(LocalStore(self.ledger.root / "keys"), self.file.name)
+        writer = open_writer(self.ledger.store, self.file, keys, shard, "id", None)
+        commit = writer.commit
+
+        def refusing(draft: Draft) -> None:
+            if self.refusals:
+                raise self.refusals.pop(0)
+            commit(draft)
+
+        writer.commit = refusing  # type: ignore[method-assign]
+        return writer
+
+    def fetched(self, of: Sequence[Record]) -> Fetched:
+        """Records as one fetched batch."""
+        return Fetched(of, lambda: self.acknowledged.append(of[-1].offset))
+
+    async def _check(self, partition: int, expected: int, first: int) -> None:
+        pass
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    """Run a story, which must come to its end in time."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            await story()
+
+    asyncio.run(limited())
+
+
+def test_all_that_is_queued_is_committed_before_the_end(tmp_path: Path) -> None:
+    """A partition that is told to finish commits what it was offered, acknowledges it in order, and ends."""
+
+    async def story() -> None:
+        rig = Rig(tmp_path / "ledger")
+        task = asyncio.create_task(rig.partition.run())
+        for start in range(0, 40, 10):
+            await rig.partition.offer(rig.fetched(records(10, start)))
+        await rig.partition.finish()
+        await task
+        assert rig.ledger.size() == 40
+        assert rig.acknowledged == [9, 19, 29, 39]
+
+    run(story)
+
+
+def test_who_offers_is_let_go_when_the_partition_finishes(tmp_path: Path) -> None:
+    """A fetch in more parts than the queue holds does not block the agent for ever when the partition is revoked meanwhile."""
+
+    async def story() -> None:
+        rig = Rig(tmp_path / "ledger", batch_records=1, queued_fetches=2)
+        offering = asyncio.create_task(rig.partition.offer(rig.fetched(records(100))))
+        await asyncio.sleep(0)
+        task = asyncio.create_task(rig.partition.run())
+        await rig.partition.finish()
+        await task
+        await offering
+        assert rig.ledger.size() < 100
+        assert rig.acknowledged == []
+
+    run(story)
+
+
+def test_who_offers_is_let_go_when_the_partition_fails(tmp_path: Path) -> None:
+    """A store that goes on failing ends the partition, acknowledges nothing, and blocks nobody."""
+
+    async def story() -> None:
+        rig = Rig(tmp_path / "ledger", batch_records=1, queued_fetches=2, retries=1)
+        rig.refusals = [StoreError("disk_full", "full")] * 10
+        offering = asyncio.create_task(rig.partition.offer(rig.fetched(records(100))))
+        with pytest.raises(StoreError, match="full"):
+            await rig.partition.run()
+        await offering
+        assert rig.acknowledged == []
+        assert rig.ledger.size() == 0
+
+    run(story)
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+@pytest.mark.parametrize("error", [StoreConflictError("object_exists", "there"), StoreError("store_io", "failed")])
+def test_after_a_failed_commit_the_log_goes_on_where_it_ends(
+    tmp_path: Path, error: LedgerError, persisted: bool
+) -> None:
+    """Whether or not the segment was written, and with more batches in flight, each record gets one entry and is acknowledged."""
+
+    async def story() -> None:
+        rig = Rig(tmp_path / "ledger")
+        if persisted:  # another worker, or our own put before it reported a failure
+            other = open_writer(
+                rig.ledger.store,
+                rig.file,
+                KeyStore.open(LocalStore(rig.ledger.root / "keys"), rig.file.name),
+                0,
+                "id",
+            )
+            draft = other.fold(records(7))
+            assert draft is not None
+            other.commit(draft)
+        rig.refusals = [error]
+        task = asyncio.create_task(rig.partition.run())
+        for start in range(0, 40, 10):
+            await rig.partition.offer(rig.fetched(records(10, start)))
+        await rig.partition.finish()
+        await task
+        lines = [msgspec.json.decode(line)["origin"]["offset"] for line in rig.ledger.lines()[0]]
+        assert lines == list(range(40))
+        assert rig.acknowledged == [9, 19, 29, 39]
+        assert rig.opened > 1
+
+    run(story)
+
+
+def test_two_seeks_after_one_rebalance_open_each_shard_once(tmp_path: Path) -> None:
+    """Faust may ask twice at once where to go on reading: both get the same answer, from one writer a shard."""
+    root = tmp_path / "ledger"
+    keys = LocalStore(root / "keys", file_mode=0o600)
+    file = create_ledger(LocalStore(root), keys, name="test", topic="topic", shards=3)
+    opened = []
+
+    def counting(*arguments: object) -> ShardWriter:
+        opened.append(arguments[3])
+        return open_writer(*arguments)  # type: ignore[arg-type]
+
+    async def story() -> None:
+        shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "id")
+        partitions = frozenset(range(3))
+        with patch("consumers.shards.open_writer", counting):
+            answers = await asyncio.gather(shards.next_offsets(partitions), shards.next_offsets(partitions))
+        assert answers == [{0: 0, 1: 0, 2: 0}] * 2
+        assert opened == [0, 1, 2]
+        await shards.finish()
+        assert shards.failure is None
+        shards.close()
+
+    run(story)

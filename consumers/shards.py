@@ -1,6 +1,7 @@
 """The shards that this worker writes: opened as partitions are assigned, finished as they are revoked, stopped when one breaks."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -137,7 +138,9 @@ class Shards:
         return await asyncio.get_running_loop().run_in_executor(self._folding, self._open, number)
 
     def _open(self, number: int) -> ShardWriter:
-        return open_writer(self._store, self._file, self._keys, number, self._topic_id, self._settings.cache)
+        writer = open_writer(self._store, self._file, self._keys, number, self._topic_id, self._settings.cache)
+        gc.freeze()  # what was loaded lives as long as the worker: no collection need look at it again
+        return writer
 
     def _count(self, records: int) -> None:
         self.entries += records

@@ -1,6 +1,7 @@
 """A worker process: starts the app, stops it cleanly, and ends with the documented exit code."""
 
 import asyncio
+import gc
 import logging
 import sys
 import tempfile
@@ -24,6 +25,8 @@ __all__ = ["run"]
 
 _QUIET: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 _IDLE_CHECK_S: Final = 0.1
+_COLLECT: Final = (50_000, 50, 100)
+"""Thresholds of the garbage collector: folding makes objects by the thousand and hardly a cycle, so that it looks in vain."""
 
 
 def run(settings: Settings) -> int:
@@ -36,6 +39,7 @@ def run(settings: Settings) -> int:
         LedgerError: why it stopped.
     """
     check_faust()
+    gc.set_threshold(*_COLLECT)
     store = open_store(settings.ledger)
     file = read_ledger_file(store)
     keys = KeyStore.open(open_store(settings.keys, file_mode=0o600, dir_mode=0o700), file.name)

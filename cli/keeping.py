@@ -1,4 +1,4 @@
-"""The ledger itself: init, verify, schema."""
+"""The ledger itself: init, accept-topic, verify, schema."""
 
 import json
 from typing import Annotated
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
         "ledger init --ledger ./audit", "ledger init --ledger ./audit --name audit.acme.example --shards 12"
     )
     app.command(epilog=shown)(init)
+    app.command("accept-topic", epilog=examples("ledger accept-topic GO3zA1sFQxKXQH0yQxX3Qw"))(accept_topic)
     shown = examples(
         "ledger verify --ledger ./demo-ledger && echo untouched",
         "ledger verify --vkey 'audit.acme.example+1a2b3c4d+AX...' --json",
@@ -50,20 +51,42 @@ def init(
 
     Refuses a directory that is not empty. Prints the ledger's public key: keep it, `ledger verify --vkey` trusts nothing else.
     """
-    from ledger.log.ledgerfile import create_ledger
+    from ledger.log import ledgerfile
     from ledger.storage.store import open_store
 
     _refuse_used(ledger)
-    store = open_store(ledger)
-    key_store = open_store(keys_location(ledger, keys), file_mode=0o600, dir_mode=0o700)
-    made = create_ledger(store, key_store, name=name, topic=topic, shards=shards)
-    say(f"made the ledger {made.name} at {ledger}: {made.shards} shards of the topic {made.topic}")
+    ledgerfile.check_names(name, topic, shards)
+    topic_id = None
     if bootstrap is not None:
         from ledger.broker.topics import ensure_topic
 
-        ensure_topic(bootstrap, made.topic, made.shards)
+        # First: where the broker does not answer, no ledger is left behind that has no topic.
+        topic_id = ensure_topic(bootstrap, topic, shards).topic_id
+    store = open_store(ledger)
+    key_store = open_store(keys_location(ledger, keys), file_mode=0o600, dir_mode=0o700)
+    made = ledgerfile.create_ledger(store, key_store, name=name, topic=topic, shards=shards)
+    say(f"made the ledger {made.name} at {ledger}: {made.shards} shards of the topic {made.topic}")
+    if topic_id is not None:
+        ledgerfile.accept_topic(store, made.topic, topic_id)
         say(f"the topic {made.topic} is at {bootstrap}")
     print(made.vkey)
+
+
+def accept_topic(
+    topic_id: Annotated[str, typer.Argument(metavar="TOPIC_ID", help="The id, as the worker's message says it.")],
+    ledger: Ledger,
+) -> None:
+    """Accept a topic that was deleted and made anew.
+
+    A worker stops at a topic id that the ledger does not know: the new topic's offsets start again, and what the old one held
+    and no worker had read is gone. Accepting says that this was meant; the id then stands in the log.
+    """
+    from ledger.log import ledgerfile
+    from ledger.query.opened import read_about
+
+    store, about = read_about(ledger)
+    ledgerfile.accept_topic(store, about.topic, topic_id)
+    say(f"accepted: workers now read the topic {about.topic} with the id {topic_id} from its start")
 
 
 def verify(

@@ -11,7 +11,16 @@ from ledger.storage import layout
 from ledger.storage.keys import KeyStore
 from ledger.storage.store import Store
 
-__all__ = ["FORMAT", "LedgerFile", "accept_topic", "accepted_topics", "create_ledger", "origin", "read_ledger_file"]
+__all__ = [
+    "FORMAT",
+    "LedgerFile",
+    "accept_topic",
+    "accepted_topics",
+    "check_names",
+    "create_ledger",
+    "origin",
+    "read_ledger_file",
+]
 
 FORMAT: Final = 1
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -50,6 +59,25 @@ def create_ledger(store: Store, keys: Store, *, name: str, topic: str, shards: i
     Raises:
         UsageError: a name, topic or number of shards that cannot be, or there is a ledger already.
     """
+    check_names(name, topic, shards)
+    try:
+        key_store = KeyStore.create(keys, name)
+        # A crash here leaves keys without a ledger: init refuses the directory, and nothing was signed with them.
+        file = LedgerFile(format=FORMAT, name=name, topic=topic, shards=shards, vkey=key_store.vkey(name))
+        store.put(layout.LEDGER_FILE, msgspec.json.encode(file) + b"\n")
+    except StoreConflictError as error:
+        raise UsageError(
+            "ledger_exists", "there is a ledger already", "open it, or choose another directory"
+        ) from error
+    return file
+
+
+def check_names(name: str, topic: str, shards: int) -> None:
+    """Refuse what no ledger can be.
+
+    Raises:
+        UsageError: `bad_name`, `bad_topic`, `bad_shards`.
+    """
     if not is_key_name(name) or "/" in name:
         raise UsageError(
             "bad_name",
@@ -62,16 +90,6 @@ def create_ledger(store: Store, keys: Store, *, name: str, topic: str, shards: i
         )
     if not 1 <= shards <= layout.MAX_SHARDS:
         raise UsageError("bad_shards", f"a ledger cannot have {shards} shards", f"choose from 1 to {layout.MAX_SHARDS}")
-    try:
-        key_store = KeyStore.create(keys, name)
-        # A crash here leaves keys without a ledger: init refuses the directory, and nothing was signed with them.
-        file = LedgerFile(format=FORMAT, name=name, topic=topic, shards=shards, vkey=key_store.vkey(name))
-        store.put(layout.LEDGER_FILE, msgspec.json.encode(file) + b"\n")
-    except StoreConflictError as error:
-        raise UsageError(
-            "ledger_exists", "there is a ledger already", "open it, or choose another directory"
-        ) from error
-    return file
 
 
 def read_ledger_file(store: Store) -> LedgerFile:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import Final
 
 import ledger
 
@@ -16,6 +16,24 @@ __all__ = ["Stopped", "start_worker", "stop_process", "stopped_by_signals", "wor
 
 STOP_TIMEOUT_S: Final = 30.0
 """How long a worker may take to finish its batch and leave the group before it is killed, which loses nothing."""
+
+
+# The worker must not outlive us, however we end: a shell beside it reads from a pipe whose other end only we have. Kill -9 of
+# this process closes the pipe, `read` returns, and the worker is told to stop; killed if it has not after 30 s. Its process
+# group's number cannot become another's while that shell is in it.
+_GUARD: Final = """
+exec 3<&0 </dev/null
+{
+    trap '' TERM INT
+    read -r _ <&3
+    kill -s TERM -- "-$$"
+    seconds=0
+    while kill -s 0 "$$" && [ "$seconds" -lt 30 ]; do sleep 1; seconds=$((seconds + 1)); done
+    kill -s KILL -- "-$$"
+} >/dev/null 2>&1 &
+exec 3<&-
+exec "$@"
+"""
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: somebody asked for the end)
@@ -59,10 +77,13 @@ def worker_environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
-def start_worker(arguments: list[str], log: IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
+def start_worker(arguments: list[str]) -> "subprocess.Popen[bytes]":
     """Start a worker in a session of its own: Ctrl-C reaches us alone, and we decide the order in which things stop."""
     return subprocess.Popen(
-        arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=worker_environment()
+        ["/bin/sh", "-c", _GUARD, "ledger-worker", *arguments],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        env=worker_environment(),
     )
 
 
@@ -74,7 +95,10 @@ def stop_process(process: "subprocess.Popen[bytes]") -> int:
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
-    return process.wait()
+    code = process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+    return code
 
 
 @contextmanager

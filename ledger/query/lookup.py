@@ -26,11 +26,16 @@ _HOMES = "SELECT DISTINCT account FROM _touched WHERE script = $script AND ($acc
 _NAMES = "SELECT DISTINCT account, script FROM _touched ORDER BY ALL"
 
 _IDS = """
-SELECT 'version' AS kind, version.id AS id, account, event.subject AS script, version.number AS number
-FROM _log WHERE starts_with(version.id, $prefix)
-UNION ALL
-SELECT 'deployment', deployment.id, account, event.subject, deployment.number
-FROM _log WHERE starts_with(deployment.id, $prefix)
+SELECT made.kind AS kind, made.id AS id, account, script, made.number AS number
+FROM (
+    SELECT account, event.subject AS script, unnest([
+        {'kind': 'deployment', 'id': deployment.id, 'number': deployment.number},
+        {'kind': 'version', 'id': version.id, 'number': version.number}
+    ]) AS made
+    FROM _log
+    WHERE starts_with(version.id, $prefix) OR starts_with(deployment.id, $prefix)
+)
+WHERE starts_with(made.id, $prefix)
 ORDER BY ALL LIMIT $limit
 """
 

@@ -13,6 +13,7 @@ from ledger.storage.blobs import BlobStore
 from ledger.storage.local import LocalStore
 from tests.query.build import ANA, BEN, START, at, deployment, entry, identifier, triggers, version, write_ledger
 from tests.query.story import V1
+from tests.query.viewdocs import page
 
 VIEWS = (
     "entries", "versions", "deployments", "changes", "bindings", "vars", "secrets", "modules", "routes", "domains", "crons",
@@ -260,3 +261,8 @@ def test_what_an_oversized_entry_moved_to_the_blob_store_is_answered_too(tmp_pat
         assert ask(opened, "SELECT actor, interface FROM deployments") == [(ANA["pseudonym"], "wrangler")]
         assert ask(opened, "SELECT name, op FROM changes") == [("a/*", "added")]
         assert ask(opened, "SELECT pattern FROM routes") == [("a/*",)]
+
+
+def test_the_page_about_the_views_is_up_to_date() -> None:
+    """docs/VIEWS.md says what DuckDB is told."""
+    assert (Path(__file__).parents[2] / "docs" / "VIEWS.md").read_text() == page()

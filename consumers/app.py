@@ -11,7 +11,7 @@ from yarl import URL
 from consumers.partition import Fetched
 from consumers.settings import Settings
 from consumers.shards import Shards
-from consumers.transport import BatchTransport
+from consumers.transport import BatchConsumer, BatchTransport
 from ledger.log.ledgerfile import LedgerFile
 
 __all__ = ["build_app"]
@@ -58,7 +58,9 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
     async def fold(stream: Any) -> None:
         # `noack`: a batch is acknowledged when its segment is durable, which is later than when this loop goes on.
         async for event in stream.noack().events():
-            await shards.offer(event.message.partition, Fetched(event.value, event.ack))
+            batch = event.value
+            if batch.epoch == cast(BatchConsumer, app.consumer).epoch:
+                await shards.offer(event.message.partition, Fetched(batch.records, event.ack))
 
     @app.on_partitions_revoked.connect
     async def _revoked(_app: Any, _revoked: Any, **_: Any) -> None:

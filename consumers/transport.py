@@ -3,7 +3,7 @@
 Faust's path for a message costs about 80 us whatever the agent does; a record batch holds hundreds of records. Assignment,
 rebalance, flow control, commits and supervision stay Faust's. What is overridden, and why it holds:
 
-- `_getmany` gives, for each partition, a list with one element: the list of fetched records.
+- `_getmany` gives, for each partition, a list with one element: the fetched records as one `RecordBatch`.
 - `_to_message` makes one message of it, with the offset of the last record and the records as its value.
 - `_add_gap` does nothing: the offsets between two messages are those of the records inside, not holes.
 - `_new_offset` is the highest acknowledged offset plus one: batches of a partition are acknowledged in order, each when its records
@@ -13,7 +13,7 @@ rebalance, flow control, commits and supervision stay Faust's. What is overridde
 These are internals of Faust. `check_faust` refuses to start on a version that was not tested, rather than lose records quietly.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import faust
@@ -47,15 +47,35 @@ def check_faust() -> None:
         )
 
 
+class RecordBatch:
+    """What was fetched of a partition at once: the value of a message."""
+
+    __slots__ = ("epoch", "records")
+
+    def __init__(self, records: Sequence[Any], epoch: int) -> None:
+        self.records = records
+        self.epoch = epoch
+        """How often the consumer had been told where to read when they were fetched."""
+
+
 class BatchConsumer(driver.Consumer):
-    """A consumer whose messages are record batches."""
+    """A consumer whose messages are record batches.
+
+    Within one epoch, from a seek to the next, a partition's batches follow one another without holes. What was fetched before a
+    seek and delivered after it would look like a hole, so a batch of an earlier epoch is of no use any more.
+    """
+
+    epoch = 0
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
+        epoch = self.epoch
         fetched = await super()._getmany(active_partitions, timeout)
-        return {partition: [records] for partition, records in fetched.items() if records}
+        if epoch != self.epoch:
+            return {}
+        return {partition: [RecordBatch(records, epoch)] for partition, records in fetched.items() if records}
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        last = record[-1]
+        last = record.records[-1]
         return ConsumerMessage(
             last.topic,
             last.partition,
@@ -90,6 +110,7 @@ class BatchConsumer(driver.Consumer):
         offsets = await transport.next_offsets(frozenset(partitions))
         for partition, offset in offsets.items():
             await self.seek(partitions[partition], offset)
+        self.epoch += 1
 
 
 class BatchTransport(driver.Transport):

@@ -109,7 +109,7 @@ def _check_events(events: Path) -> None:
 def _make_ledger(directory: Path) -> None:
     from ledger.errors import StoreError
     from ledger.log.ledgerfile import create_ledger
-    from ledger.storage.store import open_store
+    from ledger.storage.opening import open_store
 
     _clear(directory)
     try:

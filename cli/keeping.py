@@ -52,7 +52,7 @@ def init(
     Refuses a directory that is not empty. Prints the ledger's public key: keep it, `ledger verify --vkey` trusts nothing else.
     """
     from ledger.log import ledgerfile
-    from ledger.storage.store import open_store
+    from ledger.storage.opening import open_store
 
     _refuse_used(ledger)
     ledgerfile.check_names(name, topic, shards)
@@ -133,7 +133,7 @@ def schema() -> None:
 def _refuse_used(ledger: str) -> None:
     from ledger.errors import StoreError, UsageError
     from ledger.storage.local import LocalStore
-    from ledger.storage.store import open_store
+    from ledger.storage.opening import open_store
 
     store = open_store(ledger)
     if not isinstance(store, LocalStore):

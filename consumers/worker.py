@@ -19,7 +19,7 @@ from ledger.broker.connection import describe_topic
 from ledger.errors import BrokerError, LedgerError
 from ledger.log.ledgerfile import read_ledger_file
 from ledger.storage.keys import KeyStore
-from ledger.storage.store import open_store
+from ledger.storage.opening import open_store
 
 __all__ = ["run"]
 

@@ -5,21 +5,13 @@ the new state of every script touched. `Account.settle` takes that over.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from ledger.model import ids, times
-from ledger.model.aspects import (
-    NESTED,
-    TRIGGERS,
-    VERSIONED,
-    Patch,
-    StoredCode,
-    apply_patch,
-    check_code,
-    decode_stored_code,
-)
+from ledger.model.aspects import TRIGGERS, VERSIONED
+from ledger.model.changes import patched
 from ledger.model.events import Event
 from ledger.model.jsontext import sorted_json
 from ledger.model.reasons import Reason, RefusedError, join, refuse
@@ -193,11 +185,11 @@ def _new_version(event: Event, script: Script, changes: list[Change]) -> tuple[V
         raise refuse("script_absent", "$.subject", "there is no such script; its first version needs code")
     code, bindings, config = (base.code, base.bindings, base.config) if base else (EMPTY, EMPTY, EMPTY)
     if "code" in patches:
-        code = _patched("code", code, patches["code"], changes)
+        code = patched("code", code, patches["code"], changes)
     if "bindings" in patches:
-        bindings = _patched("bindings", bindings, patches["bindings"], changes)
+        bindings = patched("bindings", bindings, patches["bindings"], changes)
     if "config" in patches:
-        config = _patched("config", config, patches["config"], changes)
+        config = patched("config", config, patches["config"], changes)
     if base is not None and not changes and (code, bindings, config) == (base.code, base.bindings, base.config):
         serves_all = script.serving is not None and script.serving.id == base.id
         if serves_all or not event.activate:
@@ -239,93 +231,10 @@ def _new_triggers(event: Event, script: Script, changes: list[Change]) -> Trigge
         patch = event.patches.get(aspect)
         if patch is not None:
             before = getattr(script.triggers, aspect)
-            content = _patched(aspect, before, patch, changes)
+            content = patched(aspect, before, patch, changes)
             if content != before:
                 after[aspect] = content
     return msgspec.structs.replace(script.triggers, **after) if after else None
-
-
-def _patched(aspect: str, before: bytes, patch: Patch, changes: list[Change]) -> bytes:
-    """An aspect's stored bytes after a patch; appends what changes."""
-    if patch.code is not None:
-        return _replaced_code(before, patch.stored, patch.code, changes)
-    old = _decode(before)
-    new = apply_patch(aspect, old, patch)
-    if aspect == "code":
-        check_code(new, f"$.data.code.{'replace' if patch.replace else 'merge'}")
-    after = sorted_json(new)
-    marked = _without_mac(patch) if aspect == "config" else ()
-    if after == before and not marked:
-        return before
-    nested = NESTED.get(aspect, ())
-    for name in old.keys() | new.keys():
-        if name in nested:
-            _compare(
-                aspect, old.get(name, {}), new.get(name, {}), f"{name}/", changes, marked if name == "secrets" else ()
-            )
-        else:
-            _compare_one(aspect, old, new, name, name, changes)
-    return after
-
-
-def _replaced_code(before: bytes, after: bytes, code: StoredCode, changes: list[Change]) -> bytes:
-    """The same for code that is modules and nothing else, before and after."""
-    if after == before:
-        return before
-    try:
-        old = decode_stored_code(before)
-    except msgspec.ValidationError:  # there was none, or it had other members
-        old_members = _decode(before)
-        _compare_modules(old_members.get("modules", {}), _decode(after)["modules"], changes)
-        changes.extend(("code", name, "removed") for name in old_members.keys() - {"modules", "main"})
-        if old_members.get("main") != code.main:
-            changes.append(("code", "main", "changed" if "main" in old_members else "added"))
-        return after
-    _compare_modules(old.modules, code.modules, changes)
-    if old.main != code.main:
-        changes.append(("code", "main", "changed"))
-    return after
-
-
-def _compare_modules(old: Mapping[str, Any], new: Mapping[str, Any], changes: list[Change]) -> None:
-    for name, module in new.items():
-        was = old.get(name)
-        if was is None:
-            changes.append(("code", f"modules/{name}", "added"))
-        elif was != module:
-            changes.append(("code", f"modules/{name}", "changed"))
-    changes.extend(("code", f"modules/{name}", "removed") for name in old if name not in new)
-
-
-def _without_mac(patch: Patch) -> tuple[str, ...]:
-    """The secrets that an event mentions without a MAC: each mention counts as a change."""
-    secrets = patch.names.get("secrets") or {}
-    return tuple(name for name, value in secrets.items() if value is not None and "mac" not in value)
-
-
-def _compare(
-    aspect: str, old: dict[str, Any], new: dict[str, Any], prefix: str, changes: list[Change], marked: tuple[str, ...]
-) -> None:
-    for name in old.keys() | new.keys():
-        _compare_one(aspect, old, new, name, prefix + name, changes, marked=name in marked)
-
-
-def _compare_one(
-    aspect: str,
-    old: dict[str, Any],
-    new: dict[str, Any],
-    name: str,
-    shown: str,
-    changes: list[Change],
-    *,
-    marked: bool = False,
-) -> None:
-    if name not in old:
-        changes.append((aspect, shown, "added"))
-    elif name not in new:
-        changes.append((aspect, shown, "removed"))
-    elif marked or (old[name] is not new[name] and sorted_json(old[name]) != sorted_json(new[name])):
-        changes.append((aspect, shown, "changed"))
 
 
 def _others(account: Account, event: Event) -> tuple[Lost, ...]:

@@ -18,7 +18,8 @@ from ledger.storage import layout
 from ledger.storage.blobs import BlobStore
 from ledger.storage.keys import PeopleReader
 from ledger.storage.local import LocalStore
-from ledger.storage.store import Store, open_store
+from ledger.storage.opening import open_store
+from ledger.storage.store import Store
 
 __all__ = ["OpenLedger", "open_ledger", "read_about"]
 

@@ -1,12 +1,11 @@
 """The one interface to stable storage: create-only objects by name."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from ledger.errors import InputError
 
-__all__ = ["TEMPORARY_PREFIX", "Store", "check_name", "check_prefix", "open_store"]
+__all__ = ["TEMPORARY_PREFIX", "Store", "check_name", "check_prefix"]
 
 TEMPORARY_PREFIX: Final = ".tmp-"
 """Names of files that are being written begin so; no object's name may have a part that does."""
@@ -104,24 +103,3 @@ def _is_text(part: str) -> bool:
         return len(part.encode()) <= _MAX_PART_BYTES
     except UnicodeEncodeError:  # a lone surrogate
         return False
-
-
-def open_store(location: str, *, file_mode: int = 0o644, dir_mode: int = 0o755) -> Store:
-    """The store at a location: a directory's path (or `file://` URL), or an object store's URL (`s3://bucket/prefix`, ...).
-
-    Args:
-        location: where; nothing is created or contacted before the first call needs it.
-        file_mode: permissions of the files that a local store creates.
-        dir_mode: permissions of the directories that it creates.
-
-    Raises:
-        UsageError: `bad_location`, `extra_missing`.
-    """
-    scheme, separator, rest = location.partition("://")
-    if separator and scheme != "file":
-        from ledger.storage.objects import ObjectStore  # its library is an optional extra
-
-        return ObjectStore(location)
-    from ledger.storage.local import LocalStore  # it imports this module
-
-    return LocalStore(Path(rest if separator else location), file_mode=file_mode, dir_mode=dir_mode)

@@ -15,7 +15,8 @@ from ledger.errors import IntegrityError, NotFoundError, StoreConflictError, Sto
 from ledger.proof.notes import Verifier
 from ledger.storage.keyfiles import account_name, people_prefix
 from ledger.storage.keys import KeyRaceError, KeyStore, Mac, PeopleReader, Person, read_account_key
-from ledger.storage.store import Store, open_store
+from ledger.storage.opening import open_store
+from ledger.storage.store import Store
 
 ACTOR = b'{"type":"user","id":"u_17","email":"ana@acme.example"}'
 

@@ -15,7 +15,7 @@ import pytest
 from ledger.errors import NotFoundError, StoreConflictError, StoreError
 from ledger.storage import durable
 from ledger.storage.local import LocalStore
-from ledger.storage.store import open_store
+from ledger.storage.opening import open_store
 
 
 @pytest.fixture

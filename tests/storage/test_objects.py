@@ -10,7 +10,7 @@ from ledger.errors import StoreError, UsageError
 from ledger.storage import objects
 from ledger.storage.local import LocalStore
 from ledger.storage.objects import ObjectStore
-from ledger.storage.store import open_store
+from ledger.storage.opening import open_store
 
 
 def test_a_location_says_which_store_it_is(tmp_path: Path) -> None:

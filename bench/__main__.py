@@ -1,0 +1,124 @@
+"""`python -m bench`: measures, prints tables, writes JSON."""
+
+import argparse
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console
+
+from bench.brokers import start_broker
+from bench.consume import consume
+from bench.core import measure_core
+from bench.latency import measure_latency
+from bench.load import Load
+from bench.machine import machine
+from bench.memory import measure_memory
+from bench.report import Report, goals, now, show
+from bench.workers import ROOT
+from ledger.errors import LedgerError
+
+PARTS: Final = ("consume", "core", "latency", "memory")
+RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
+WORK: Final = ROOT / ".cache" / "bench"
+"""Beside the code rather than in the system's temporary directory, which may be memory, where fsync costs nothing."""
+_MAX_CORE_EVENTS: Final = 20_000
+_TABLE_WIDTH: Final = 132
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What to measure."""
+
+    only: list[str]
+    events: int
+    slow_events: int
+    rounds: int
+    broker: str
+    rate: int
+    seconds: float
+    scripts: int
+    output: Path
+    work: Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what is asked for; returns the exit code."""
+    options = _options(arguments)
+    options.work.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=options.work) as place:
+            report = _measure(options, Path(place))
+    except LedgerError as error:
+        _say(f"error: {error.message}")
+        _say(f"hint: {error.hint}")
+        return error.exit_code
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    # No colours where nobody sees them, and no guess at a width either: a table that is cut is of no use in a file.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _TABLE_WIDTH)
+    show(report, console)
+    _say(f"written to {options.output}")
+    return 0
+
+
+def _measure(options: Options, work: Path) -> Report:
+    wanted = options.only or list(PARTS)
+    report = Report(started_at=now(), machine=machine(work))
+    load = Load()
+    with ExitStack() as stack:
+        if "consume" in wanted or "latency" in wanted:
+            broker = stack.enter_context(start_broker(options.broker, work))
+            if "consume" in wanted:
+                report.consume = consume(broker, load, options.events, options.slow_events, options.rounds, work, _say)
+            if "latency" in wanted:
+                _say(f"latency: {options.rate:,} events/s for {options.seconds:g} s")
+                report.latency = measure_latency(broker, load, options.rate, options.seconds, work)
+    if "core" in wanted:
+        _say("the core, without Kafka")
+        report.core = measure_core(load, min(options.events, _MAX_CORE_EVENTS), options.rounds, work)
+    if "memory" in wanted:
+        _say(f"memory: {options.scripts:,} scripts")
+        report.memory = measure_memory(options.scripts, work)
+    report.goals = goals(report)
+    return report
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _options(arguments: list[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    add = parser.add_argument
+    add("--only", action="append", choices=PARTS, default=[], help="measure this part only; may be given again")
+    add("--events", type=_positive, default=100_000, help="events to consume (500000: the full measurement)")
+    add("--slow-events", type=_positive, default=25_000, help="how many of them the no-op Faust agents consume")
+    add("--rounds", type=_positive, default=3, help="how often everything runs; the best of each counts")
+    add(
+        "--broker",
+        default="embedded",
+        metavar="embedded|jars|HOST:PORT",
+        help="the embedded one, Apache Kafka from its jars (Java and Maven), or one that runs",
+    )
+    add("--kafka", dest="broker", metavar="HOST:PORT", help="short for --broker HOST:PORT")
+    add("--rate", type=_positive, default=1000, help="events/s while latency is measured")
+    add("--seconds", type=float, default=15.0, help="for how long")
+    add("--scripts", type=_positive, default=100_000, help="how many scripts' memory is measured")
+    add("--output", type=Path, default=RESULTS, help="where the JSON goes")
+    add("--work", type=Path, default=WORK, help="a directory on the disk whose fsync is to count")
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the worker is compared with: each a process of its own that consumes the same topic and prints what it cost."""

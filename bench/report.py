@@ -1,0 +1,174 @@
+"""The report: what was measured as JSON and as tables, and how it stands to the goals."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from bench.consume import Consumed, Contender
+from bench.core import Core
+from bench.latency import Latency
+from bench.machine import Machine
+from bench.memory import Memory
+
+__all__ = ["Goal", "Report", "goals", "now", "show"]
+
+Titled = tuple[str, Table]
+
+MIN_RATIO: Final = 3.5
+"""Of the worker's events/s over those of a no-op Faust agent, message at a time."""
+MAX_CPU_US: Final = 28.0
+"""The worker's CPU time for an event."""
+MAX_P99_MS: Final = 1000.0
+MAX_SCRIPT_BYTES: Final = 2048.0
+"""Of memory for a script, beyond its manifest."""
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal and how far it is met."""
+
+    name: str
+    goal: str
+    measured: float
+    met: bool
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """One run; what was not asked for is null."""
+
+    format: int = 1
+    started_at: str
+    machine: Machine
+    consume: Consumed | None = None
+    core: Core | None = None
+    latency: Latency | None = None
+    memory: Memory | None = None
+    goals: list[Goal] = []
+
+
+def now() -> str:
+    """The time, for the report."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def goals(report: Report) -> list[Goal]:
+    """The goals that the run has something to say about."""
+    found = []
+    if report.consume is not None:
+        worker = next(contender for contender in report.consume.contenders if contender.key == "c")
+        found.append(_at_least("c/a, events/s", report.consume.ratios["c/a"], MIN_RATIO, ""))
+        found.append(_at_most("c, CPU time for an event", worker.cpu_us_per_event or 0.0, MAX_CPU_US, "µs"))
+    if report.latency is not None:
+        found.append(_at_most("from sent to durable, p99", report.latency.p99_ms, MAX_P99_MS, "ms"))
+    if report.memory is not None:
+        found.append(_at_most("memory for a script", report.memory.overhead_bytes, MAX_SCRIPT_BYTES, "bytes"))
+    return found
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the tables."""
+    there = report.machine
+    console.print(
+        f"{there.cpus} × {there.processor}, {there.system}, Python {there.python}, {there.file_system}; "
+        f"load average {there.load_before:g} before"
+    )
+    for title, table in _tables(report):
+        console.print()
+        console.print(title, soft_wrap=True)
+        console.print(table)
+
+
+def _at_least(name: str, measured: float, limit: float, unit: str) -> Goal:
+    return Goal(name=name, goal=f"at least {limit:g} {unit}".strip(), measured=measured, met=measured >= limit)
+
+
+def _at_most(name: str, measured: float, limit: float, unit: str) -> Goal:
+    return Goal(name=name, goal=f"at most {limit:g} {unit}", measured=measured, met=measured <= limit)
+
+
+def _tables(report: Report) -> Iterator[Titled]:
+    if report.consume is not None:
+        yield _consumed(report.consume)
+    if report.core is not None:
+        yield _core(report.core)
+    if report.latency is not None:
+        yield _latency(report.latency)
+    if report.memory is not None:
+        yield _memory(report.memory)
+    if report.goals:
+        yield _goals(report.goals)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
+
+
+def _quickness(measured_us: list[float]) -> str:
+    low, high = min(measured_us), max(measured_us)
+    return f"json.loads of an event took {low:.1f} to {high:.1f} µs"
+
+
+def _consumed(consumed: Consumed) -> Titled:
+    ran = [contender.key for contender in consumed.contenders if contender.rounds]
+    title = (
+        f"Consuming {consumed.events:,} events of {consumed.event_bytes:,.0f} bytes "
+        f"(a, b: {consumed.slow_events:,}), broker {consumed.broker}; {_quickness(consumed.json_us)}"
+    )
+    table = _table("", "events/s", "CPU µs/event", *(f"/ {key}" for key in ran))
+    for contender in consumed.contenders:
+        table.add_row(f"({contender.key}) {contender.name}", *_cells(contender, consumed.ratios, ran))
+    return title, table
+
+
+def _cells(contender: Contender, ratios: dict[str, float], ran: list[str]) -> Iterator[str]:
+    if contender.events_per_s is None or contender.cpu_us_per_event is None:
+        yield f"skipped: {contender.skipped}"
+        return
+    yield f"{contender.events_per_s:,.0f}"
+    yield f"{contender.cpu_us_per_event:.1f}"
+    for key in ran:
+        yield "1" if key == contender.key else f"{ratios[f'{contender.key}/{key}']:.2f}"
+
+
+def _core(core: Core) -> Titled:
+    title = (
+        f"The core in one process, without Kafka: {core.events:,} events of {core.event_bytes:,.0f} bytes, "
+        f"entries of {core.entry_bytes:,.0f}, batches of {core.batch:,}; {_quickness(core.json_us)}"
+    )
+    table = _table("", "CPU µs/event", "wall µs/event", "× SHA-256")
+    for part in core.parts:
+        wall = "" if part.wall_us_per_event is None else f"{part.wall_us_per_event:.2f}"
+        table.add_row(part.name, f"{part.cpu_us_per_event:.2f}", wall, f"{part.times_sha256:.1f}")
+    return title, table
+
+
+def _latency(latency: Latency) -> Titled:
+    title = (
+        f"From sent to durable: {latency.events:,} events at {latency.rate_per_s:,.0f}/s, broker {latency.broker}, "
+        f"looked at every {latency.resolution_ms:.1f} ms"
+    )
+    table = _table("p50 ms", "p90 ms", "p99 ms", "max ms", "worker's CPU µs/event")
+    values = (latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.max_ms)
+    table.add_row(*(f"{value:.1f}" for value in values), f"{latency.worker_cpu_us_per_event:.0f}")
+    return title, table
+
+
+def _memory(memory: Memory) -> Titled:
+    title = f"Memory of {memory.scripts:,} scripts in accounts of {memory.scripts_per_account}"
+    table = _table("grown by MB", "manifest bytes", "bytes/script beyond its manifest")
+    table.add_row(f"{memory.resident_bytes / 1e6:.1f}", f"{memory.manifest_bytes:.0f}", f"{memory.overhead_bytes:,.0f}")
+    return title, table
+
+
+def _goals(found: list[Goal]) -> Titled:
+    table = _table("", "goal", "measured", "")
+    for goal in found:
+        table.add_row(goal.name, goal.goal, f"{goal.measured:,.2f}", "met" if goal.met else "not met")
+    return "Goals", table

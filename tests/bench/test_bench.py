@@ -1,0 +1,126 @@
+"""The measurements themselves: they run, say what they say in the documented form, and measure what they claim to."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from bench.core import Core, write_to
+from bench.load import HEADERS, Load, Sent
+from bench.memory import Memory
+from bench.probe import probed
+from bench.report import Report, goals
+from bench.workers import LogWatcher
+from ledger.log import batch
+from ledger.log.records import Record
+from ledger.log.replay import entries_of
+from ledger.model import decoding
+from ledger.model.decoding import decode
+from ledger.model.events import Event
+from ledger.storage import layout
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+REAL_EVENTS: Final = 15_513
+
+
+@pytest.fixture(scope="module")
+def repeated() -> list[Sent]:
+    """A little more than one repetition of the real data."""
+    return list(Load().events(REAL_EVENTS + 200))
+
+
+def run_bench(tmp_path: Path, *options: str) -> tuple[Report, str]:
+    """Run it as a process; its report as written to JSON, and what it printed."""
+    output = tmp_path / "report.json"
+    ended = subprocess.run(
+        [sys.executable, "-m", "bench", *options, "--rounds", "1", "--output", output, "--work", tmp_path / "work"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return msgspec.json.decode(output.read_bytes(), type=Report), ended.stdout
+
+
+def test_measuring_the_core_reports_every_part(tmp_path: Path) -> None:
+    """`--only core` writes what each part costs and nothing of what it did not measure, and prints the same."""
+    report, printed = run_bench(tmp_path, "--only", "core", "--events", "500")
+    assert isinstance(report.core, Core)
+    assert report.core.events == 500
+    assert [part.name for part in report.core.parts] == [
+        "bare SHA-256 of the entries",
+        "leaf hashes and Merkle tree",
+        "whole writer, store in memory",
+        "in it: decode",
+        "in it: fold",
+        "in it: encode entries",
+        "in it: decode and fold",
+        "whole writer, local store with fsync",
+    ]
+    assert all(part.cpu_us_per_event > 0 and part.name in printed for part in report.core.parts)
+    assert (report.consume, report.latency, report.memory, report.goals) == (None, None, None, [])
+
+
+def test_measuring_memory_states_whether_the_goal_is_met(tmp_path: Path) -> None:
+    """`--only memory` reports the bytes of a script beyond its manifest beside the goal."""
+    report, printed = run_bench(tmp_path, "--only", "memory", "--scripts", "2000")
+    assert isinstance(report.memory, Memory)
+    assert report.memory.scripts == 2000
+    assert [goal.name for goal in report.goals] == ["memory for a script"]
+    assert report.goals == goals(report)
+    assert ("not met" in printed) != report.goals[0].met
+
+
+def test_repeated_events_have_fresh_ids_and_accounts(repeated: list[Sent]) -> None:
+    """No two events of the load share source and id, and a repetition shares no account with the data."""
+    events = [decode(event.value, HEADERS) for event in repeated]
+    assert all(isinstance(event, Event) for event in events)
+    assert len({(event.source, event.id) for event in events if isinstance(event, Event)}) == len(events)
+    first, second = ({event.key for event in part} for part in (repeated[:REAL_EVENTS], repeated[REAL_EVENTS:]))
+    assert not first & second
+
+
+def test_repeated_events_are_keyed_by_their_account_and_folded(repeated: list[Sent]) -> None:
+    """Every event of a repetition becomes what the same event of the data becomes."""
+    outcomes = []
+    for part in (repeated[:200], repeated[REAL_EVENTS:]):
+        records = [Record(offset, 1_800_000_000_000, *event, HEADERS) for offset, event in enumerate(part)]
+        outcomes.append([entry["outcome"] for entry in entries_of(records)])
+    assert outcomes[0] == outcomes[1]
+    assert "rejected" not in outcomes[0]
+
+
+def test_a_probe_counts_calls_from_other_modules_and_leaves_nothing_behind() -> None:
+    """Within the block the writer's calls are timed, as often as it runs; afterwards everything is as before."""
+    records = [Record(0, 1_800_000_000_000, *next(Load().events(1)), HEADERS)]
+    before = vars(batch)["decode"]
+    with probed({"decode": (decoding.decode,)}) as spent:
+        assert vars(batch)["decode"] is not before
+        entries_of(records)
+    assert vars(batch)["decode"] is before is decoding.decode
+    assert spent["decode"] > 0
+
+
+def test_a_probe_refuses_a_function_that_nobody_imported() -> None:
+    """What cannot be measured is an error, not a cost of zero."""
+    with pytest.raises(LookupError), probed({"nothing": (run_bench,)}):
+        pass
+
+
+def test_the_watcher_sees_each_segment_once(tmp_path: Path) -> None:
+    """Segments are seen in the order of the log, with the number of their entries as their checkpoints say."""
+    events = list(Load().events(2500))
+    records = [Record(offset, 1_800_000_000_000, *event, HEADERS) for offset, event in enumerate(events)]
+    watcher = LogWatcher(tmp_path / "log", shards=1)
+    assert watcher.look() == []
+    write_to(records, tmp_path)
+    seen = watcher.look()
+    assert [sighting.entries for sighting in seen] == [1000, 1000, 500]
+    assert [sighting.name for sighting in seen] == [layout.segment(0, first) for first in (0, 1000, 2000)]
+    assert watcher.look() == []
+    assert watcher.size == 2500

@@ -26,7 +26,6 @@ from ledger.model.fold import fold
 from ledger.proof.merkle import Frontier, leaf_hash
 from ledger.storage.keys import KeyStore
 from ledger.storage.memory import MemoryStore
-from ledger.storage.opening import open_store
 from ledger.storage.store import Store
 
 __all__ = ["Core", "Part", "measure_core", "write_to"]
@@ -176,7 +175,7 @@ def _write_to_disk(records: Sequence[Record], work: Path) -> None:
 def write_to(records: Sequence[Record], directory: Path) -> None:
     """Write a new ledger of one shard to a directory: `log`, and `keys` beside it."""
     log, keys = directory / "log", directory / "keys"
-    _write(records, open_store(str(log)), open_store(str(keys), file_mode=0o600, dir_mode=0o700))
+    _write(records, LocalStore(log), LocalStore(keys, file_mode=0o600, dir_mode=0o700))
 
 
 def _entries(records: Sequence[Record]) -> list[bytes]:

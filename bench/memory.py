@@ -21,7 +21,6 @@ from ledger.log.writer import open_writer
 from ledger.model.state import manifest_json
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore
-from ledger.storage.opening import open_store
 
 __all__ = ["Memory", "measure_memory"]
 
@@ -71,8 +70,8 @@ def _main() -> None:
     parser.add_argument("--scripts", type=int, required=True)
     parser.add_argument("--directory", type=Path, required=True)
     options = parser.parse_args()
-    store = open_store(str(options.directory / "log"))
-    keys = open_store(str(options.directory / "keys"), file_mode=0o600, dir_mode=0o700)
+    store = LocalStore(options.directory / "log")
+    keys = LocalStore(options.directory / "keys", file_mode=0o600, dir_mode=0o700)
     file = create_ledger(store, keys, name="bench", topic="ledger.changes", shards=1)
     writer = open_writer(store, file, KeyStore.open(keys, file.name), 0, "bench")
     batches = _batches(_WARM_UP + options.scripts)

@@ -15,7 +15,6 @@ from ledger.log.ledgerfile import create_ledger
 from ledger.log.segments import SKIPPABLE_MAGIC
 from ledger.proof.checkpoints import read_unverified
 from ledger.storage import layout
-from ledger.storage.opening import open_store
 
 __all__ = ["ROOT", "LogWatcher", "Sighting", "WorkerProcess", "environment"]
 
@@ -84,8 +83,8 @@ class WorkerProcess:
         self.root = directory / "ledger"
         keys = self.root / "keys"
         create_ledger(
-            open_store(str(self.root)),
-            open_store(str(keys), file_mode=0o600, dir_mode=0o700),
+            LocalStore(self.root),
+            LocalStore(keys, file_mode=0o600, dir_mode=0o700),
             name="bench",
             topic=topic,
             shards=PARTITIONS,

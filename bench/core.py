@@ -25,6 +25,7 @@ from ledger.model.decoding import decode
 from ledger.model.fold import fold
 from ledger.proof.merkle import Frontier, leaf_hash
 from ledger.storage.keys import KeyStore
+from ledger.storage.local import LocalStore
 from ledger.storage.memory import MemoryStore
 from ledger.storage.store import Store
 

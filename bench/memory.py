@@ -21,6 +21,7 @@ from ledger.log.writer import open_writer
 from ledger.model.state import manifest_json
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore
+from ledger.storage.local import LocalStore
 
 __all__ = ["Memory", "measure_memory"]
 

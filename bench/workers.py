@@ -15,6 +15,7 @@ from ledger.log.ledgerfile import create_ledger
 from ledger.log.segments import SKIPPABLE_MAGIC
 from ledger.proof.checkpoints import read_unverified
 from ledger.storage import layout
+from ledger.storage.local import LocalStore
 
 __all__ = ["ROOT", "LogWatcher", "Sighting", "WorkerProcess", "environment"]
 

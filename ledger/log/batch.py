@@ -163,6 +163,7 @@ class Folder:
         batch.lines.append(line.entry)
         if line.blobs:
             batch.objects.extend((layout.blob(digest), content) for digest, content in line.blobs)
+            state.new_blobs.update(line.blobs)  # a later event of the batch may deploy this version again
         state.append(line.entry, record.offset + 1, self._topic_id)
         if account is not None:
             if not account.entries:

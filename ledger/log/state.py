@@ -45,6 +45,8 @@ class ShardState:
         self.ids = Lookup()
         self.unsealed: list[bytes] = []
         """Entries after those that `reader` knows: folded, not yet seen on storage."""
+        self.new_blobs: dict[str, bytes] = {}
+        """Blobs of the batch that is being folded, by digest: not on storage yet."""
 
     @property
     def size(self) -> int:
@@ -84,7 +86,11 @@ class ShardState:
     def find_version(self, account: str, script: str, identifier: str) -> Version | None:
         """The version of a script with this id, from the log."""
         entry = self._made("version", account, script, identifier)
-        return version_of(entry, self.blobs.get) if entry else None
+        return version_of(entry, self._blob) if entry else None
+
+    def _blob(self, digest: str) -> bytes:
+        found = self.new_blobs.get(digest)
+        return self.blobs.get(digest) if found is None else found
 
     def find_deployment(self, account: str, script: str, identifier: str) -> Deployment | None:
         """The deployment of a script with this id, from the log."""

@@ -112,6 +112,7 @@ class ShardWriter:
             self._register(batch.new_accounts)
         if batch.objects:
             self._store.put_many(list(dict(batch.objects).items()))
+        self._state.new_blobs.clear()
 
     def _register(self, accounts: list[str]) -> None:
         created = self._store.put_many([registration(name, self._state.shard) for name in accounts])

@@ -5,10 +5,11 @@ directory as memory-mapped files. A cache: it can be rebuilt from the log. Two k
 candidate that the caller confirms against the entry.
 """
 
+import secrets
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import numpy as np
@@ -75,20 +76,26 @@ class Lookup:
         """Write what is recent as a run of its own (merged with shorter ones before it) and name all runs.
 
         A crash leaves files that no snapshot names: they are ignored and removed by the next snapshot.
+
+        Raises:
+            OSError, ValueError: the run could not be written; nothing is forgotten.
         """
         pairs = [(_digest_of(key), index) for key, index in self._recent.items()]
         if pairs:
             run = _sorted(np.array(pairs, dtype=np.uint64).T)
-            while self._runs and self._runs[-1].shape[1] < _MERGE_RATIO * run.shape[1]:
-                run = _sorted(np.concatenate([self._runs.pop(), run], axis=1))
-                self._files.pop()
-            name = f"{prefix}-{size:016d}.npy"
+            runs, files = list(self._runs), list(self._files)
+            while runs and runs[-1].shape[1] < _MERGE_RATIO * run.shape[1]:
+                run = _sorted(np.concatenate([runs.pop(), run], axis=1))
+                files.pop()
+            # A name of its own: another worker with the same directory must not write over what is going to be mapped here.
+            name = f"{prefix}-{size:016d}-{secrets.token_hex(4)}.npy"
             temporary = directory / f".{name}.tmp"
             with temporary.open("wb") as file:
                 np.save(file, run)
             temporary.replace(directory / name)
-            self._runs.append(np.load(directory / name, mmap_mode="r"))
-            self._files.append(RunFile(name, _digest(run)))
+            runs.append(_load(directory / name))
+            files.append(RunFile(name, _digest(run)))
+            self._runs, self._files = runs, files
             self._recent.clear()
         return list(self._files)
 
@@ -101,13 +108,23 @@ class Lookup:
         """
         lookup = cls()
         for file in files:
-            run = np.load(directory / file.name, mmap_mode="r", allow_pickle=False)
+            run = _load(directory / file.name)
             if run.ndim != 2 or run.shape[0] != 2 or run.dtype != np.uint64 or _digest(run) != file.sha256:
                 message = f"{file.name} is damaged"
                 raise ValueError(message)
             lookup._runs.append(run)
             lookup._files.append(file)
         return lookup
+
+
+def _load(path: Path) -> Pairs:
+    try:
+        return cast(Pairs, np.load(path, mmap_mode="r", allow_pickle=False))
+    except OSError:
+        raise
+    except Exception as error:  # numpy raises whatever a damaged header leads it to
+        message = f"{path.name} is damaged"
+        raise ValueError(message) from error
 
 
 def _digest_of(key: str) -> int:

@@ -5,6 +5,7 @@ if its digest fits and its frontier hashes to the root in the checkpoint of that
 """
 
 import contextlib
+import secrets
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -101,7 +102,7 @@ class SnapshotFiles:
 
     def write(self, snapshot: PackedSnapshot) -> None:
         """Write a snapshot and remove what older ones left. Not synced: what a crash tears is found by its digest."""
-        temporary = self.directory / f".{snapshot.name}.tmp"
+        temporary = self.directory / f".{snapshot.name}.{secrets.token_hex(4)}.tmp"
         temporary.write_bytes(snapshot.content)
         temporary.replace(self.directory / snapshot.name)
         for path in self.directory.iterdir():

@@ -13,6 +13,7 @@ Of two writers at the same index one wins. The loser's state is ahead of a log t
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -111,8 +112,16 @@ class ShardWriter:
         if batch.new_accounts:
             self._register(batch.new_accounts)
         if batch.objects:
-            self._store.put_many(list(dict(batch.objects).items()))
+            self._put_objects(list(dict(batch.objects).items()))
         self._state.new_blobs.clear()
+
+    def _put_objects(self, objects: list[tuple[str, bytes]]) -> None:
+        created = self._store.put_many(objects)
+        for (name, content), is_new in zip(objects, created, strict=True):
+            # Blobs of one name are equal. Quarantined bytes may be left from a batch of a topic since replaced that never was committed.
+            if not is_new and name.startswith(layout.QUARANTINE) and self._store.get(name) != content:
+                self._store.delete(name)
+                self._store.put(name, content)
 
     def _register(self, accounts: list[str]) -> None:
         created = self._store.put_many([registration(name, self._state.shard) for name in accounts])
@@ -125,7 +134,7 @@ class ShardWriter:
         state = self._state
         snapshot = None
         if self._snapshots and state.size - self._snapshot_at >= SNAPSHOT_EVERY:
-            snapshot = self._take_snapshot(self._snapshots)
+            snapshot = self._take_snapshot()
         return Draft(
             first=batch.first,
             lines=batch.lines,
@@ -148,17 +157,32 @@ class ShardWriter:
         # Until here nothing of the batch exists; once put returns, all of it does, with its checkpoint.
         self._store.put(name, data)
         self._state.sealed(draft.first, len(draft.lines))
-        if draft.snapshot is not None and self._snapshots is not None:
-            self._snapshots.write(draft.snapshot)
+        if draft.snapshot is not None:
+            self._keep(draft.snapshot)
 
     def save_snapshot(self) -> None:
         """Write a snapshot now (requires that no draft is under way), so that the next start is quick."""
-        if self._snapshots is not None and self._state.size > self._snapshot_at:
-            self._snapshots.write(self._take_snapshot(self._snapshots))
+        if self._state.size > self._snapshot_at:
+            snapshot = self._take_snapshot()
+            if snapshot is not None:
+                self._keep(snapshot)
 
-    def _take_snapshot(self, snapshots: SnapshotFiles) -> PackedSnapshot:
+    # A cache that cannot be written (its disk is full, another worker tidies up the same directory) is no reason to stop: the log is
+    # whole without it, and the next start reads more of it.
+
+    def _take_snapshot(self) -> PackedSnapshot | None:
+        if self._snapshots is None:
+            return None
         self._snapshot_at = self._state.size
-        return snapshots.pack(self._state.snapshot(snapshots.directory))
+        try:
+            return self._snapshots.pack(self._state.snapshot(self._snapshots.directory))
+        except (OSError, ValueError):
+            return None
+
+    def _keep(self, snapshot: PackedSnapshot) -> None:
+        if self._snapshots is not None:
+            with suppress(OSError):
+                self._snapshots.write(snapshot)
 
 
 def open_writer(

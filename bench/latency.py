@@ -33,6 +33,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     p90_ms: float
     p99_ms: float
     max_ms: float
+    events_per_segment: float
+    """How many shared a segment, and so an fsync."""
     resolution_ms: float
     """How often the disk was looked at: 99 of 100 looks came within so much of the one before."""
     worker_cpu_us_per_event: float
@@ -83,6 +85,7 @@ def measure_latency(broker: Broker, load: Load, rate: int, seconds: float, work:
         p90_ms=_percentile(waits, 90) * 1e3,
         p99_ms=_percentile(waits, 99) * 1e3,
         max_ms=waits[-1] * 1e3,
+        events_per_segment=count / run.segments,
         resolution_ms=_percentile(sorted(run.gaps_s), 99) * 1e3,
         worker_cpu_us_per_event=cpu * 1e6 / count,
     )
@@ -108,6 +111,11 @@ class _Run:
     def sent_for_s(self) -> float:
         """From the first event sent to the last."""
         return self._sent[-1] - self._sent[0]
+
+    @property
+    def segments(self) -> int:
+        """How many appeared since `start`."""
+        return len(self._sightings)
 
     def send(self, events: Sequence[Sent], rate: int) -> None:
         """Send events, each when it is due."""

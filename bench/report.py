@@ -154,9 +154,13 @@ def _latency(latency: Latency) -> Titled:
         f"From sent to durable: {latency.events:,} events at {latency.rate_per_s:,.0f}/s, broker {latency.broker}, "
         f"looked at every {latency.resolution_ms:.1f} ms"
     )
-    table = _table("p50 ms", "p90 ms", "p99 ms", "max ms", "worker's CPU µs/event")
+    table = _table("p50 ms", "p90 ms", "p99 ms", "max ms", "events a segment", "worker's CPU µs/event")
     values = (latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.max_ms)
-    table.add_row(*(f"{value:.1f}" for value in values), f"{latency.worker_cpu_us_per_event:.0f}")
+    table.add_row(
+        *(f"{value:.1f}" for value in values),
+        f"{latency.events_per_segment:.0f}",
+        f"{latency.worker_cpu_us_per_event:.0f}",
+    )
     return title, table
 
 

@@ -23,6 +23,8 @@ def main() -> None:
         web_enabled=False,
         consumer_auto_offset_reset="earliest",
         stream_wait_empty=False,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
     )
     topic = app.topic(options.topic, key_serializer="raw", value_serializer="raw")
 

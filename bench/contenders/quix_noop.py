@@ -18,6 +18,7 @@ def main() -> None:
         auto_create_topics=False,
         state_dir=options.directory,
         loglevel="CRITICAL",
+        consumer_extra_config={"session.timeout.ms": 10_000, "heartbeat.interval.ms": 2_000},
     )
     topic = app.topic(options.topic, key_deserializer="bytes", value_deserializer="json")
     frame = app.dataframe(topic).update(lambda _event: watch.done(1))

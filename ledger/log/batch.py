@@ -88,8 +88,7 @@ class Folder:
         state = self._state
         self._batch = batch = Batch(state.size, [], [], [], [])
         decoded = [decode(record.value, record.headers) for record in records]
-        keys = ["" if isinstance(event, Rejected) else ids.event_key(event.source, event.id) for event in decoded]
-        in_runs = state.events.find_in_runs(keys)
+        in_runs = self._in_runs(decoded)
         for place, (record, event) in enumerate(zip(records, decoded, strict=True)):
             if record.timestamp != self._stamp[0]:
                 self._stamp = record.timestamp, times.from_milliseconds(record.timestamp)
@@ -98,13 +97,22 @@ class Folder:
             if isinstance(event, Rejected):
                 self._reject(record, event.known, event.reason, keep=event.keep)
             else:
-                self._add(record, event, keys[place], in_runs.get(place, ()))
+                self._add(record, event, in_runs.get(place, ()))
         state.frontier.extend(batch.leaves)
         return batch
 
-    def _add(self, record: RecordLike, event: Event, key: str, candidates: Sequence[int]) -> None:
+    def _in_runs(self, decoded: Sequence[Event | Rejected]) -> dict[int, list[int]]:
+        """Candidates for events that are known already, of all records at once: place to entry indexes."""
+        lookup = self._state.events
+        if not lookup.has_runs:
+            return {}
+        keys = ["" if isinstance(event, Rejected) else ids.event_key(event.source, event.id) for event in decoded]
+        return lookup.find_in_runs(keys)
+
+    def _add(self, record: RecordLike, event: Event, candidates: Sequence[int]) -> None:
         """Append the entry of a record that could be decoded."""
         state = self._state
+        key = ids.event_key(event.source, event.id)
         reason = self._misplaced(record, event)
         if reason is not None:
             self._reject(record, _known(event, account=None), reason)

@@ -43,6 +43,11 @@ class Lookup:
     def __len__(self) -> int:
         return len(self._recent) + sum(int(run.shape[1]) for run in self._runs)
 
+    @property
+    def has_runs(self) -> bool:
+        """Whether there is anything to find in runs."""
+        return bool(self._runs)
+
     def add(self, key: str, index: int) -> None:
         """Remember that the entry at `index` has this key; of several the first counts."""
         self._recent.setdefault(key, index)

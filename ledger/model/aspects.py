@@ -20,14 +20,13 @@ __all__ = [
     "VERSIONED",
     "Aspect",
     "Patch",
-    "StoredCode",
+    "PlainCode",
     "apply_patch",
     "check_aspect",
     "check_code",
-    "decode_stored_code",
+    "decode_plain_code",
     "is_valid_secret",
     "located",
-    "read_code",
 ]
 
 VERSIONED: Final = ("code", "bindings", "config")
@@ -153,23 +152,11 @@ class SubdomainMerge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previews_enabled: bool | UnsetType | None = UNSET
 
 
-class StoredModule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """A module, members in the order of stored objects."""
-
-    sha256: Hex64
-    size: Count
-    type: Annotated[str, Meta(min_length=1)]
-
-
-class StoredCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """The code of a version that has modules and nothing else, members in the order of stored objects."""
+class PlainCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Code that is modules and nothing else, as most is."""
 
     main: str
-    modules: dict[str, StoredModule]
-
-
-class _CodeReplaced(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    replace: StoredCode
+    modules: dict[str, Module]
 
 
 def _named(value: Any) -> Any:
@@ -199,7 +186,7 @@ class Patch(msgspec.Struct, frozen=True, gc=False):
     """Name to new value; None removes the name (merge only)."""
     stored: bytes = b""
     """The aspect's stored bytes after the patch, where they are known already (then `names` is empty); `code` likewise."""
-    code: "StoredCode | None" = None
+    code: "PlainCode | None" = None
 
 
 def check_aspect(aspect: str, value: Any) -> Patch | None:
@@ -238,27 +225,8 @@ def _check_vars(values: dict[str, Any] | None, path: str) -> None:
             raise refuse("bad_value", join(path, name), "a variable has exactly one of text and json")
 
 
-_decode_code = msgspec.json.Decoder(_CodeReplaced).decode
-decode_stored_code = msgspec.json.Decoder(StoredCode).decode
-"""Read stored code; raises msgspec.ValidationError where it has other members than modules."""
-_encode_code = msgspec.json.Encoder(order="sorted").encode
-
-
-def read_code(raw: bytes) -> Patch | None:
-    """The quick way for what most events are: code replaced, by modules and nothing else, in exact JSON.
-
-    Returns:
-        None where it is something else, or something wrong: `check_aspect` tells.
-    """
-    try:
-        code = _decode_code(raw).replace
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    stored = _encode_code(code)
-    # White space, escapes and repeated members all make the JSON longer than it need be (but for the case of an escape's digits).
-    if len(stored) + len(b'{"replace":}') != len(raw) or b"\\" in raw or code.main not in code.modules:
-        return None
-    return Patch(replace=True, names={}, stored=stored, code=code)
+decode_plain_code = msgspec.json.Decoder(PlainCode).decode
+"""Read code's stored bytes; raises msgspec.ValidationError where it has other members than modules."""
 
 
 def check_code(code: dict[str, Any], path: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.model.aspects import NESTED, Patch, StoredCode, apply_patch, check_code, decode_stored_code
+from ledger.model.aspects import NESTED, Patch, PlainCode, apply_patch, check_code, decode_plain_code
 from ledger.model.jsontext import sorted_json
 from ledger.model.state import Change
 
@@ -37,12 +37,12 @@ def patched(aspect: str, before: bytes, patch: Patch, changes: list[Change]) -> 
     return after
 
 
-def _replaced_code(before: bytes, after: bytes, code: StoredCode, changes: list[Change]) -> bytes:
+def _replaced_code(before: bytes, after: bytes, code: PlainCode, changes: list[Change]) -> bytes:
     """The same for code that is modules and nothing else, before and after."""
     if after == before:
         return before
     try:
-        old = decode_stored_code(before)
+        old = decode_plain_code(before)
     except msgspec.ValidationError:  # there was none, or it had other members
         old_members = _decode(before)
         _compare_modules(old_members.get("modules", {}), _decode(after)["modules"], changes)
@@ -57,13 +57,17 @@ def _replaced_code(before: bytes, after: bytes, code: StoredCode, changes: list[
 
 
 def _compare_modules(old: Mapping[str, Any], new: Mapping[str, Any], changes: list[Change]) -> None:
+    kept = 0
     for name, module in new.items():
         was = old.get(name)
         if was is None:
             changes.append(("code", f"modules/{name}", "added"))
-        elif was != module:
-            changes.append(("code", f"modules/{name}", "changed"))
-    changes.extend(("code", f"modules/{name}", "removed") for name in old if name not in new)
+        else:
+            kept += 1
+            if was != module:
+                changes.append(("code", f"modules/{name}", "changed"))
+    if kept < len(old):
+        changes.extend(("code", f"modules/{name}", "removed") for name in old if name not in new)
 
 
 def _without_mac(patch: Patch) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 Both CloudEvents 1.0 modes are read: structured (the value is the event; also where a record has no headers) and binary (the
 attributes are in `ce_` headers, the value is `data`). Decoding is strict and total: nothing is dropped, guessed or raised.
 
-Two ways lead through here, with the same result. The fast one decodes with msgspec and holds where re-encoding gives the
-record's own bytes back. Whatever does not (white space, escapes, repeated names, wide numbers, anything wrong) goes the exact way.
+Three ways lead through here, with the same result. Two decode with msgspec and hold where re-encoding gives the record's own
+bytes back: `quick` for code alone, `_read_typed` for any change. Whatever does not (white space, escapes, repeated names, wide
+numbers, anything wrong) goes the exact way.
 """
 
 import re
@@ -15,13 +16,11 @@ import msgspec
 from msgspec import UNSET
 
 from ledger.model import times
-from ledger.model.aspects import ASPECTS, SECRET_TYPES, Patch, check_aspect, located, read_code
+from ledger.model.aspects import ASPECTS, SECRET_TYPES, Patch, check_aspect, located
 from ledger.model.binary import STRUCTURED, Headers, binary_attributes
+from ledger.model.envelope import NAME, DoubtError, check_envelope, parts_around, read_actor
 from ledger.model.events import (
-    CHANGE,
-    NAME_PATTERN,
     NOTE,
-    Actor,
     ChangeData,
     ChangeEvent,
     Envelope,
@@ -31,6 +30,7 @@ from ledger.model.events import (
     Rejected,
 )
 from ledger.model.jsontext import Members, has_wide_integer, is_too_deep, parse, to_plain
+from ledger.model.quick import read_code_change
 from ledger.model.reasons import RefusedError, join, refuse
 from ledger.model.secrecy import HINTS_OF_A_SECRET, may_hold_a_secret, refuse_plaintext
 
@@ -39,17 +39,13 @@ __all__ = ["MAX_EVENT_BYTES", "NO_HEADERS", "decode"]
 MAX_EVENT_BYTES: Final = 1 << 20
 NO_HEADERS: Final[tuple[tuple[str, bytes | None], ...]] = ()
 
-_NAME = re.compile(NAME_PATTERN)
 _ATTRIBUTE = re.compile(r"[a-z0-9]+")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_JSON_TYPE = re.compile(r"application/(?:[A-Za-z0-9.+-]+\+)?json(?:\s*;.*)?", re.IGNORECASE)
 _MAX_READ_SAFELY: Final = 1024
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_change = msgspec.json.Decoder(ChangeData).decode
 _decode_change_event = msgspec.json.Decoder(ChangeEvent).decode
 _decode_note = msgspec.json.Decoder(NoteData).decode
-_decode_actor = msgspec.json.Decoder(Actor).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -57,16 +53,6 @@ _encode = msgspec.json.Encoder().encode
 _PLAINLY_STRUCTURED: Final = (("content-type", STRUCTURED.encode()),)
 _AROUND_AN_ASPECT: Final = 2
 """How many objects an aspect lies in: the event and its `data`."""
-_DATA: Final = b',"data":'
-_ACTOR_FIRST: Final = b'{"actor":'
-_REMEMBERED: Final = 65_536
-_known_actors: dict[bytes, Actor] = {}
-"""Actors that were checked, by their bytes: the same few act again and again. Likewise the names of scripts and accounts."""
-_known_names: set[str] = set()
-
-
-class _DoubtError(Exception):
-    """The fast way cannot vouch for this record."""
 
 
 def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Rejected:
@@ -86,30 +72,25 @@ def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Reject
         return Rejected(reason=error.reason, keep=value is None or not HINTS_OF_A_SECRET.search(value))
     if attributes is None:
         try:
-            return _read_quickly(value)
-        except (_DoubtError, RefusedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return read_code_change(value) or _read_typed(value)
+        except (DoubtError, RefusedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
     return _decode_exactly(value, attributes)
 
 
-def _read_quickly(text: bytes) -> Event:
+def _read_typed(text: bytes) -> Event:
     """Decode a change event in one go; it must prove to be exact.
 
     Raises:
-        RefusedError, _DoubtError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError: the exact way tells why.
+        RefusedError, DoubtError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError: the exact way tells why.
     """
     envelope = _decode_change_event(text)
     if _encode(envelope) != text:
-        raise _DoubtError
-    time = _check_envelope(envelope)
+        raise DoubtError
+    time = check_envelope(envelope)
     data = envelope.data
     actor_json = b"" if data.actor is UNSET else bytes(data.actor)
-    # As it is encoded, `data` is the last member and the actor the first of `data`; no string can hold unescaped quotes.
-    place = text.index(_DATA) + len(_DATA)
-    before, after = text[place:-1], b""
-    if actor_json:
-        before, after = _ACTOR_FIRST, text[place + len(_ACTOR_FIRST) + len(actor_json) : -1]
-    return _event(envelope, time, data, actor_json, (text[:place], before, after), exact=False)
+    return _event(envelope, time, data, actor_json, parts_around(text, actor_json), exact=False)
 
 
 def _read_exactly(text: bytes) -> Event:
@@ -119,7 +100,7 @@ def _read_exactly(text: bytes) -> Event:
         RefusedError: a rule is broken.
     """
     envelope = _typed(_decode_envelope, text, "$")
-    time = _check_envelope(envelope)
+    time = check_envelope(envelope)
     raw = bytes(envelope.data)
     data: ChangeData | NoteData
     data = _typed(_decode_note, raw, "$.data") if envelope.type == NOTE else _typed(_decode_change, raw, "$.data")
@@ -136,7 +117,7 @@ def _event(
     *,
     exact: bool,
 ) -> Event:
-    actor = _read_actor(actor_json, exact=exact) if actor_json else None
+    actor = read_actor(actor_json) if actor_json else None
     if actor is None and data.interface is UNSET:
         raise refuse("missing_member", "$.data.interface", "an event says who (actor) or at least how (interface)")
     account, subject = envelope.accountid, envelope.subject
@@ -169,9 +150,7 @@ def _read_patches(data: ChangeData, *, exact: bool) -> dict[str, Patch]:
         if content is UNSET:
             continue
         raw = bytes(content)
-        # Most events replace the code and nothing else: that has a way of its own, typed throughout.
-        patch = read_code(raw) if aspect == "code" and not exact else None
-        patch = patch or check_aspect(aspect, _open(raw, exact=exact))
+        patch = check_aspect(aspect, _open(raw, exact=exact))
         if patch is not None:
             patches[aspect] = patch
             if aspect == "bindings":
@@ -183,7 +162,7 @@ def _open(raw: bytes, *, exact: bool) -> Any:
     """Decode an open part of an event; it must be exact."""
     value = _decode_any(raw)
     if not exact and (_encode(value) != raw or has_wide_integer(raw) or is_too_deep(raw, _AROUND_AN_ASPECT)):
-        raise _DoubtError
+        raise DoubtError
     return value
 
 
@@ -206,57 +185,6 @@ def _generic_parts(text: bytes) -> tuple[bytes, bytes, bytes]:
     before = _encode({name: data[name] for name in names[:place]})[:-1] + (b"," if place else b"") + b'"actor":'
     rest = _encode({name: data[name] for name in names[place + 1 :]})
     return attributes, before, (b"," + rest[1:] if place + 1 < len(names) else b"}")
-
-
-def _check_envelope(envelope: Envelope | ChangeEvent) -> times.Time:
-    if envelope.specversion != "1.0":
-        raise refuse("bad_value", "$.specversion", "the only CloudEvents version read is 1.0")
-    if not _is_text(envelope.source) or not _is_text(envelope.id):
-        name = "id" if _is_text(envelope.source) else "source"
-        raise refuse("bad_value", join("$", name), "must not be empty or hold control characters")
-    if not _is_name(envelope.subject) or not _is_name(envelope.accountid):
-        name = "accountid" if _is_name(envelope.subject) else "subject"
-        detail = "1 to 255 of A-Z a-z 0-9 . _ - of which the first is a letter, a digit or _"
-        raise refuse("bad_value", join("$", name), detail)
-    content_type = envelope.datacontenttype
-    if content_type is not UNSET and content_type != "application/json" and not _JSON_TYPE.fullmatch(content_type):
-        raise refuse("bad_value", "$.datacontenttype", "data must be JSON")
-    try:
-        time = times.parse(envelope.time)
-    except ValueError:
-        raise refuse("bad_time", "$.time", "must be RFC 3339 in UTC with Z and at most six fractional digits") from None
-    if envelope.type not in (CHANGE, NOTE):
-        raise refuse("unsupported_type", "$.type", f"only {CHANGE} and {NOTE} are known")
-    return time
-
-
-def _is_name(text: str) -> bool:
-    if text in _known_names:
-        return True
-    if not _NAME.fullmatch(text):
-        return False
-    if len(_known_names) >= _REMEMBERED:
-        _known_names.clear()
-    _known_names.add(text)
-    return True
-
-
-def _is_text(text: str) -> bool:
-    return text != "" and ((text.isascii() and text.isprintable()) or not _CONTROL.search(text))
-
-
-def _read_actor(raw: bytes, *, exact: bool) -> Actor:
-    actor = _known_actors.get(raw)
-    if actor is None:
-        actor = _typed(_decode_actor, raw, "$.data.actor")
-        if not exact and _encode(_decode_any(raw)) != raw:
-            raise _DoubtError
-        if actor.on_behalf_of is not UNSET and actor.type != "token":
-            raise refuse("bad_value", "$.data.actor.on_behalf_of", "only a token acts on behalf of someone")
-        if len(_known_actors) >= _REMEMBERED:
-            _known_actors.clear()
-        _known_actors[raw] = actor
-    return actor
 
 
 def _read_operation(data: ChangeData, *, exact: bool) -> dict[str, int] | None:
@@ -340,9 +268,9 @@ def _read_safely(tree: Any) -> Known:
     return Known(
         source=text("source"),
         id=text("id"),
-        subject=subject if subject and _NAME.fullmatch(subject) else None,
+        subject=subject if subject and NAME.fullmatch(subject) else None,
         time=_readable_time(text("time")),
-        account=account if account and _NAME.fullmatch(account) else None,
+        account=account if account and NAME.fullmatch(account) else None,
     )
 
 

@@ -203,6 +203,10 @@ def encode_folded(head: bytes, event: Event, actor: bytes, outcome: Outcome) -> 
     Returns:
         None where the entry is larger than `MAX_ENTRY_BYTES` even with all that may move in the blob store.
     """
+    if outcome.deployment is not None and outcome.version is not None and not outcome.moves_owners:
+        entry = _join_deployed(head, event, actor, outcome, outcome.version, outcome.deployment)
+        if len(entry) <= MAX_ENTRY_BYTES:
+            return Line(entry)
     parts = _parts(event, actor, outcome)
     entry = _join(head, event.attributes, outcome, parts, ())
     if len(entry) <= MAX_ENTRY_BYTES:
@@ -261,6 +265,32 @@ def _join(head: bytes, attributes: bytes, outcome: Outcome, parts: dict[str, byt
         pieces.append(b',"others":[%b]' % b",".join(map(_lost_json, outcome.others)))
     pieces.append(b"}")
     return b"".join(pieces)
+
+
+def _join_deployed(
+    head: bytes, event: Event, actor: bytes, outcome: Outcome, version: Version, deployment: Deployment
+) -> bytes:
+    """What `_join` gives where all that happened is that a new version took all traffic, as most entries say."""
+    manifest = manifest_json(version.code, version.bindings, version.config)
+    made = f',"version":{{"id":"{version.id}","number":{version.number},"sha256":"{sha256(manifest).hexdigest()}","manifest":'
+    active = (
+        f'}},"deployment":{{"id":"{deployment.id}","number":{deployment.number},'
+        f'"versions":{{"{version.id}":100}},"rollback":false}}}}'
+    )
+    return b"".join(
+        (
+            head,
+            event.attributes,
+            event.before,
+            actor,
+            event.after,
+            b'},"outcome":"deployed","changes":',
+            _encode(outcome.changes),
+            made.encode(),
+            manifest,
+            active.encode(),
+        )
+    )
 
 
 def _part(name: str, parts: dict[str, bytes], moved: Sequence[str]) -> tuple[bytes, ...]:

@@ -1,7 +1,7 @@
 """Change events: what a record holds once it is decoded, and what is known of one that was refused."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -15,10 +15,12 @@ __all__ = [
     "NAME_PATTERN",
     "NOTE",
     "Actor",
+    "Attributes",
     "ChangeData",
     "ChangeEvent",
     "Envelope",
     "Event",
+    "Id",
     "Known",
     "NoteData",
     "Rejected",
@@ -42,6 +44,19 @@ class Actor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ip: str | UnsetType = UNSET
     user_agent: str | UnsetType = UNSET
     on_behalf_of: Id | UnsetType = UNSET
+
+
+class Attributes(Protocol):
+    """The CloudEvents attributes that are checked, of whatever an event was decoded to."""
+
+    specversion: str
+    type: str
+    source: str
+    id: str
+    subject: str
+    time: str
+    accountid: str
+    datacontenttype: str | UnsetType
 
 
 class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):

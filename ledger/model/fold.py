@@ -135,8 +135,10 @@ def _change(account: Account, event: Event, script: Script, recorded: times.Time
     if not _VERSIONED.issuperset(event.patches):
         triggers = _new_triggers(event, script, changes)
         others = _others(account, event)
-    bounds = [account.scripts[lost.subject].effective_at for lost in others]
-    effective_at, skew = effective_time(event.time, recorded, script.effective_at, *bounds)
+    bounds = [script.effective_at]
+    if others:
+        bounds += (account.scripts[lost.subject].effective_at for lost in others)
+    effective_at, skew = effective_time(event.time, recorded, *bounds)
     deployment = None
     if version is not None and serves:
         deployment = _new_deployment(event, script, (Share(version.id, version.number, WHOLE),))

@@ -17,6 +17,10 @@ PATTERN: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-
 _FORM = re.compile(PATTERN)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MILLISECONDS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+_REMEMBERED: Final = 100_000
+_days: set[str] = set()
+"""Days that were checked, `YYYY-MM-DD`. Most times are of one; and most times of day, what follows it, come again too."""
+_clocks: set[str] = set()
 
 
 class Time(msgspec.Struct, frozen=True, gc=False):
@@ -34,8 +38,8 @@ def parse(text: str) -> Time:
     Raises:
         ValueError: not RFC 3339 in UTC with `Z`, more than six fractional digits, or no such day.
     """
-    if _FORM.fullmatch(text) is None or not _is_day(text[:10]):
-        raise ValueError(text)
+    if text[:10] not in _days or text[10:] not in _clocks:
+        _check(text)
     return Time(key_of(text), text)
 
 
@@ -61,13 +65,14 @@ def _second(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-@lru_cache(maxsize=4096)
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def _check(text: str) -> None:
+    if _FORM.fullmatch(text) is None:
+        raise ValueError(text)
+    date.fromisoformat(text[:10])
+    for known, part in ((_days, text[:10]), (_clocks, text[10:])):
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        known.add(part)
 
 
 EARLIEST: Final = from_milliseconds(0)

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
         "ledger init --ledger ./audit", "ledger init --ledger ./audit --name audit.acme.example --shards 12"
     )
     app.command(epilog=shown)(init)
-    app.command("accept-topic", epilog=examples("ledger accept-topic GO3zA1sFQxKXQH0yQxX3Qw"))(accept_topic)
+    app.command(
+        "accept-topic", epilog=examples("ledger accept-topic 1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11 --ledger ./audit")
+    )(accept_topic)
     shown = examples(
         "ledger verify --ledger ./demo-ledger && echo untouched",
         "ledger verify --vkey 'audit.acme.example+1a2b3c4d+AX...' --json",

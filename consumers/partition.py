@@ -148,13 +148,10 @@ class Partition:
     async def _write(self, batch: list[Fetched]) -> None:
         """Fold a batch and start committing it."""
         first = batch[0].records[0].offset
-        check = asyncio.create_task(self._tools.check_origin(self.number, self.next_offset, first))
+        # Before anything of the batch is written: are these records really of the topic that the ledger knows?
+        await self._tools.check_origin(self.number, self.next_offset, first)
         try:
-            try:
-                draft = await self._fold(batch)
-            finally:
-                # Before anything of the batch is written: are these records really of the topic that the ledger knows?
-                await check
+            draft = await self._fold(batch)
             while len(self._in_flight) >= _MAX_IN_FLIGHT:
                 await self._settle_oldest()
         except StoreError as error:

@@ -123,7 +123,8 @@ class LocalStore:
         for path in reversed([*inside, *above]):
             # Crash here: empty directories, which harm nobody.
             with store_errors("make the directory", path), suppress(FileExistsError):
-                path.mkdir(self._dir_mode)
+                # What lies above the root is not this store's alone: a key store's narrow mode must not close the ledger around it.
+                path.mkdir(self._dir_mode if path in inside else 0o777)
         to_sync = [path.parent for path in (*inside, *above)]
         if found_root and not os.access(self.root.parent, os.R_OK):
             # Made by somebody else in a place that we can't open: theirs to make durable.

@@ -15,6 +15,8 @@ __all__ = ["Fetched", "Partition", "Tools"]
 
 T = TypeVar("T")
 _MAX_IN_FLIGHT = 2
+_FULL_ENOUGH = 4
+"""A batch that is full to one part in so many does not wait for more: waiting is for few records, lest each have a segment."""
 
 
 class Fetched:
@@ -126,6 +128,8 @@ class Partition:
         batch, records, size = [first], len(first.records), first.size
         deadline = asyncio.get_running_loop().time() + settings.batch_age_ms / 1000
         while records < settings.batch_records and size < settings.batch_bytes:
+            if self._queue.empty() and records * _FULL_ENOUGH >= settings.batch_records:
+                break
             try:
                 async with asyncio.timeout_at(deadline):
                     fetched = await self._queue.get()

@@ -25,6 +25,8 @@ __all__ = ["run"]
 
 _QUIET: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 _IDLE_CHECK_S: Final = 0.1
+_SWITCH_S: Final = 0.001
+"""How long folding may keep the interpreter from the threads that fetch and commit; a fetch takes several turns of theirs."""
 _COLLECT: Final = (50_000, 50, 100)
 """Thresholds of the garbage collector: folding makes objects by the thousand and hardly a cycle, so that it looks in vain."""
 
@@ -40,6 +42,7 @@ def run(settings: Settings) -> int:
     """
     check_faust()
     gc.set_threshold(*_COLLECT)
+    sys.setswitchinterval(_SWITCH_S)
     store = open_store(settings.ledger)
     file = read_ledger_file(store)
     keys = KeyStore.open(open_store(settings.keys, file_mode=0o600, dir_mode=0o700), file.name)

@@ -1,7 +1,7 @@
 """Change events: what a record holds once it is decoded, and what is known of one that was refused."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -46,21 +46,8 @@ class Actor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_behalf_of: Id | UnsetType = UNSET
 
 
-class Attributes(Protocol):
-    """The CloudEvents attributes that are checked, of whatever an event was decoded to."""
-
-    specversion: str
-    type: str
-    source: str
-    id: str
-    subject: str
-    time: str
-    accountid: str
-    datacontenttype: str | UnsetType
-
-
-class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """The CloudEvents attributes that every event has, in the order in which producers usually write them."""
+class Attributes(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """The CloudEvents attributes that every event has, in the order in which producers usually write them; `data` comes last."""
 
     specversion: str
     type: str
@@ -71,6 +58,11 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     accountid: str
     datacontenttype: str | UnsetType = UNSET
     dataschema: str | UnsetType = UNSET
+
+
+class Envelope(Attributes, kw_only=True):
+    """An event whose `data` is not decoded yet."""
+
     data: Raw
 
 
@@ -106,18 +98,9 @@ class NoteData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, forbi
     detail: Raw | UnsetType = UNSET
 
 
-class ChangeEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """A whole change event, decoded in one go: the members of `Envelope`, `data` included."""
+class ChangeEvent(Attributes, kw_only=True):
+    """A whole change event, decoded in one go."""
 
-    specversion: str
-    type: str
-    source: str
-    id: str
-    subject: str
-    time: str
-    accountid: str
-    datacontenttype: str | UnsetType = UNSET
-    dataschema: str | UnsetType = UNSET
     data: ChangeData
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ledger.model.aspects import Patch, PlainCode
 from ledger.model.envelope import check_envelope, parts_around, read_actor
-from ledger.model.events import Event, Id
+from ledger.model.events import Attributes, Event, Id
 from ledger.model.jsontext import sorted_json
 
 __all__ = ["read_code_change"]
@@ -27,18 +27,7 @@ class _CodeData(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, g
     code: _Replaced
 
 
-class _CodeChange(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """The members of `Envelope`, in its order."""
-
-    specversion: str
-    type: str
-    source: str
-    id: str
-    subject: str
-    time: str
-    accountid: str
-    datacontenttype: str | UnsetType = UNSET
-    dataschema: str | UnsetType = UNSET
+class _CodeChange(Attributes, kw_only=True):
     data: _CodeData
 
 

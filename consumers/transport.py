@@ -13,6 +13,7 @@ rebalance, flow control, commits and supervision stay Faust's. What is overridde
 These are internals of Faust. `check_faust` refuses to start on a version that was not tested, rather than lose records quietly.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from ledger.errors import UsageError
 __all__ = ["BatchConsumer", "BatchTransport", "check_faust"]
 
 TESTED: Final = ("0.15.",)
+_SEEK_PAUSE_S: Final = 0.1
 _OVERRIDDEN: Final = ("_getmany", "_to_message", "_add_gap", "_new_offset", "perform_seek")
 
 NextOffsets = Callable[[frozenset[int]], Awaitable[dict[int, int]]]
@@ -55,7 +57,7 @@ class RecordBatch:
     def __init__(self, records: Sequence[Any], epoch: int) -> None:
         self.records = records
         self.epoch = epoch
-        """How often the consumer had been told where to read when they were fetched."""
+        """The consumer's, when they were fetched."""
 
 
 class BatchConsumer(driver.Consumer):
@@ -63,14 +65,28 @@ class BatchConsumer(driver.Consumer):
 
     Within one epoch, from a seek to the next, a partition's batches follow one another without holes. What was fetched before a
     seek and delivered after it would look like a hole, so a batch of an earlier epoch is of no use any more.
+
+    A fetch that overlaps a seek may come from either side of it: from before, and it is no use; from after, and dropping it alone would make
+    a hole, for the consumer has moved past it. So it is dropped, and the partitions are sought once more before anything is fetched.
     """
 
     epoch = 0
+    """Counts the beginnings and ends of seeks."""
+    _is_adrift = False
+    """Whether a fetch was dropped and its partitions were not sought since."""
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
+        if self._is_adrift:
+            try:
+                await self.perform_seek()
+            except Exception:  # noqa: BLE001 - the assignment is changing; until it has settled nothing is fetched
+                await asyncio.sleep(_SEEK_PAUSE_S)
+                return {}
+            self._is_adrift = False
         epoch = self.epoch
         fetched = await super()._getmany(active_partitions, timeout)
         if epoch != self.epoch:
+            self._is_adrift = True
             return {}
         return {partition: [RecordBatch(records, epoch)] for partition, records in fetched.items() if records}
 
@@ -104,13 +120,16 @@ class BatchConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Seek every assigned partition to the ledger's next offset."""
-        await super().perform_seek()
-        partitions: dict[int, TP] = {tp.partition: tp for tp in self.assignment()}
-        transport: Any = self.transport
-        offsets = await transport.next_offsets(frozenset(partitions))
-        for partition, offset in offsets.items():
-            await self.seek(partitions[partition], offset)
         self.epoch += 1
+        try:
+            await super().perform_seek()
+            partitions: dict[int, TP] = {tp.partition: tp for tp in self.assignment()}
+            transport: Any = self.transport
+            offsets = await transport.next_offsets(frozenset(partitions))
+            for partition, offset in offsets.items():
+                await self.seek(partitions[partition], offset)
+        finally:
+            self.epoch += 1
 
 
 class BatchTransport(driver.Transport):

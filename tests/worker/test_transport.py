@@ -1,0 +1,73 @@
+"""The batch transport: what was fetched around a seek is not taken for what follows it."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import AsyncMock, patch
+
+from faust.types import TP
+
+from consumers.transport import BatchConsumer
+
+PARTITION = TP("topic", 0)
+
+
+class Kafka:
+    """Stands in for Faust's consumer: a position, moved by fetches and seeks; a fetch can be held up half way."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.hold: asyncio.Event | None = None
+        self.consumer: Any = object.__new__(BatchConsumer)
+        self.consumer.transport = SimpleNamespace(next_offsets=AsyncMock(return_value={0: 3}))
+        self.failures = 0
+
+    async def getmany(self, _: Any, active: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
+        """Five records from the position on; handed over late where `hold` says so."""
+        fetched = {PARTITION: list(range(self.position, self.position + 5))}
+        self.position += 5
+        if self.hold is not None:
+            await self.hold.wait()
+        return fetched
+
+    async def seek(self, _: Any, partition: TP, offset: int) -> None:
+        """Move the position."""
+        self.position = offset
+
+    async def seek_to_committed(self, _: Any) -> None:
+        """What Faust does first: go to the group's offset, which may be ahead of the ledger's."""
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("rebalancing")
+        self.position = 5
+
+    def patched(self) -> Any:
+        """Faust's methods replaced."""
+        return patch.multiple(
+            "faust.transport.drivers.aiokafka.Consumer",
+            _getmany=lambda *arguments: self.getmany(*arguments),
+            perform_seek=lambda consumer: self.seek_to_committed(consumer),
+            seek=lambda *arguments: self.seek(*arguments),
+            assignment=lambda _: {PARTITION},
+        )
+
+
+def test_a_fetch_that_a_seek_overtook_is_thrown_away() -> None:
+    """Records from beyond the ledger's next offset, fetched before the seek and handed over after it, do not count; none is lost."""
+
+    async def story() -> None:
+        kafka = Kafka()
+        with kafka.patched():
+            kafka.position = 5
+            kafka.hold = asyncio.Event()
+            fetching = asyncio.create_task(kafka.consumer._getmany(None, 1))
+            await asyncio.sleep(0)
+            await kafka.consumer.perform_seek()
+            kafka.hold.set()
+            assert await fetching == {}
+            kafka.failures = 1
+            assert await kafka.consumer._getmany(None, 1) == {}
+            assert (await kafka.consumer._getmany(None, 1))[PARTITION][0].records == [3, 4, 5, 6, 7]
+            assert (await kafka.consumer._getmany(None, 1))[PARTITION][0].records == [8, 9, 10, 11, 12]
+
+    asyncio.run(story())

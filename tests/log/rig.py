@@ -146,7 +146,12 @@ class Faults:
         self._at = at
         self._how = how
 
+    def fail_after(self, writes: int, how: str) -> None:
+        """Let a write fail after so many more that succeed."""
+        self._at, self._how = self.writes + writes, how
+
     def __call__(self) -> str | None:
+        """How the next write fails."""
         self.writes += 1
         return self._how if self.writes - 1 == self._at else None
 
@@ -195,8 +200,8 @@ def story(count: int, seed: int = 1) -> list[Record]:
     made: list[tuple[str, str, str]] = []
     for offset in range(count):
         account, subject = chance.choice(("acme", "beta")), chance.choice(("a", "b", "c"))
-        id = f"e{offset}"
-        value = _step(chance, id, account, subject, made)
+        name = f"e{offset}"
+        value: bytes | None = _step(chance, name, account, subject, made)
         key: str | None = account
         match chance.randrange(14):
             case 0:
@@ -206,12 +211,14 @@ def story(count: int, seed: int = 1) -> list[Record]:
             case 2 if records:
                 value = chance.choice(records).value
             case _:
-                made.append((account, subject, id))
+                made.append((account, subject, name))
         records.append(record(offset, value, key))
     return records
 
 
-def _step(chance: random.Random, id: str, account: str, subject: str, made: Sequence[tuple[str, str, str]]) -> bytes:
+def _step(  # noqa: PLR0911 - one for each kind
+    chance: random.Random, id: str, account: str, subject: str, made: Sequence[tuple[str, str, str]]
+) -> bytes:
     def of(**data: Any) -> bytes:
         return event(id, subject, account=account, **data)
 

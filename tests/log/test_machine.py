@@ -40,7 +40,7 @@ class TwoWriters(RuleBasedStateMachine):
     def open(self, place: int, with_cache: bool) -> None:
         """A writer starts, or is killed and starts anew: what it had in memory is gone."""
         self.faults[place] = Faults()
-        stores = [FaultyStore(store, lambda: self.faults[place]()) for store in (self.log.store, self.log.keys)]
+        stores = [FaultyStore(store, self.faults[place]) for store in (self.log.store, self.log.keys)]
         keys = KeyStore.open(stores[1], "test")
         cache = self.cache if with_cache else None
         self.writers[place] = open_writer(stores[0], self.log.file, keys, SHARD, TOPIC_ID, cache)
@@ -77,7 +77,7 @@ class TwoWriters(RuleBasedStateMachine):
     @rule(place=WRITERS, after=st.integers(0, 3), how=st.sampled_from(("lost", "half", "kept")))
     def break_store(self, place: int, after: int, how: str) -> None:
         """One of a writer's next writes is going to fail."""
-        self.faults[place] = Faults(after, how)
+        self.faults[place].fail_after(after, how)
 
     @rule(place=WRITERS)
     def save(self, place: int) -> None:

@@ -76,7 +76,7 @@ def test_a_log_read_again_gives_the_state_that_the_fold_had(seed: int) -> None:
         assert again.next_offset == start + 24
     assert log.lines() == whole.lines()
     fresh = log.open()
-    keys = {key for key in writer._state.events._recent}
+    keys = set(writer._state.events._recent)
     assert {key: fresh._state.events.find(key) for key in keys} == {key: writer._state.events.find(key) for key in keys}
 
 
@@ -99,7 +99,7 @@ def test_records_that_are_in_the_log_already_are_passed_over() -> None:
 def test_what_is_too_large_moves_to_the_blob_store_part_by_part() -> None:
     """First the manifest, then data, triggers, changes; every entry stays within the limit, and the state comes back whole."""
     names = {f"N{number}" + "x" * 200: {"type": "kv"} for number in range(400)}
-    hosts = {f"h{number}" + "x" * 200 + ".example": {} for number in range(400)}
+    hosts: dict[str, dict[str, str]] = {f"h{number}" + "x" * 200 + ".example": {} for number in range(400)}
     values = [
         event("base", code=code(1)),
         event("manifest", config=large_config(1, 40_000)),
@@ -117,13 +117,13 @@ def test_what_is_too_large_moves_to_the_blob_store_part_by_part() -> None:
     assert all(len(line) <= 65_535 for line in log.lines())
     assert [entry["outcome"] for entry in entries.values()] == ["deployed"] * 3 + ["changed"] + ["deployed"] * 3
     moved = {
-        id: [
+        name: [
             "manifest" not in entry.get("version", {"manifest": None}),
             "data" not in entry["event"],
             "triggers_sha256" in entry,
             "changes_sha256" in entry,
         ]
-        for id, entry in entries.items()
+        for name, entry in entries.items()
     }
     assert moved == {
         "base": [False] * 4,
@@ -153,7 +153,7 @@ def ids_of(entries: dict[str, dict[str, object]], id: str) -> str:
 
 def test_an_entry_that_no_moving_makes_small_enough_is_rejected() -> None:
     """What must stay in the entry (an attribute, what another script lost) can be too large: `oversized_entry`, and life goes on."""
-    hosts = {f"h{number}" + "x" * 200 + ".example": {} for number in range(400)}
+    hosts: dict[str, dict[str, str]] = {f"h{number}" + "x" * 200 + ".example": {} for number in range(400)}
     values = [
         event("hosts", domains={"merge": hosts}),
         event("taker", subject="taker", domains={"merge": hosts}),
@@ -217,7 +217,7 @@ def lose_runs(cache: Path) -> None:
 
 
 SPOILS: dict[str, Callable[[Path], object]] = {
-    "kept": lambda cache: None,
+    "kept": lambda _: None,
     "deleted": shutil.rmtree,
     "damaged snapshot": spoil_state,
     "damaged runs": spoil_runs,

@@ -26,7 +26,7 @@ from tests.kafka.brokers import Broker
 EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "real-changes.ndjson.zst"
 READY_TIMEOUT_S: Final = 60
 END_TIMEOUT_S: Final = 90
-POLL_S: Final = 0.02
+POLL_S: Final = 0.05
 
 Json = dict[str, Any]
 
@@ -187,7 +187,7 @@ class Worker:
         return self.process.wait(timeout_s)
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait(30)

@@ -52,9 +52,7 @@ class Rig:
         self.refusals: list[Exception] = []
         """What the next commits raise, instead of committing."""
         self.executor = ThreadPoolExecutor(1)
-        self.tools = Tools(
-            settings(root, **more), self.executor, self.executor, self.open, self._check, lambda count: None
-        )
+        self.tools = Tools(settings(root, **more), self.executor, self.executor, self.open, self._check, lambda _: None)
         self.partition = Partition(0, self.open(0), self.tools)
 
     def open(self, shard: int) -> ShardWriter:
@@ -189,7 +187,7 @@ def test_two_seeks_after_one_rebalance_open_each_shard_once(tmp_path: Path) -> N
         partitions = frozenset(range(3))
         with patch("consumers.shards.open_writer", counting):
             answers = await asyncio.gather(shards.next_offsets(partitions), shards.next_offsets(partitions))
-        assert answers == [{0: 0, 1: 0, 2: 0}] * 2
+        assert list(answers) == [{0: 0, 1: 0, 2: 0}] * 2
         assert opened == [0, 1, 2]
         await shards.finish()
         assert shards.failure is None

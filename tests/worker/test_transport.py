@@ -45,9 +45,9 @@ class Kafka:
         """Faust's methods replaced."""
         return patch.multiple(
             "faust.transport.drivers.aiokafka.Consumer",
-            _getmany=lambda *arguments: self.getmany(*arguments),
-            perform_seek=lambda consumer: self.seek_to_committed(consumer),
-            seek=lambda *arguments: self.seek(*arguments),
+            _getmany=self.getmany,
+            perform_seek=self.seek_to_committed,
+            seek=self.seek,
             assignment=lambda _: {PARTITION},
         )
 

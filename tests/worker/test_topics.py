@@ -1,0 +1,99 @@
+"""What only a real topic shows: one that was deleted and made again, records that expired, the broker's clock."""
+
+from pathlib import Path
+
+import pytest
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from ledger.broker.connection import describe_topic
+from ledger.log.ledgerfile import accept_topic, accepted_topics
+from tests.kafka.brokers import Broker
+from tests.worker.rig import Ledger, Message, check_log, keyed, real_events, send, wait_until
+from tests.worker.test_failures import check_refusal
+
+
+def replace_topic(broker: Broker, topic: str, partitions: int) -> None:
+    """Delete a topic and make another of the same name."""
+    broker.delete(topic)
+    broker.ensure(topic, partitions)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("records", [30, 300])
+def test_a_topic_made_anew_is_not_mistaken_for_the_old(tmp_path: Path, kafka: Broker, records: int) -> None:
+    """Under a running worker and before one starts: exit 5, nothing of it in the log; accepted by an operator, it is consumed."""
+    topic = kafka.topic(1)
+    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
+    messages = keyed(real_events(100 + records))
+    with ledger.worker(kafka, idle_s=None) as worker:
+        worker.wait_ready()
+        send(kafka, topic, messages[:100])
+        wait_until(lambda: ledger.size() == 100, 30)
+        before = ledger.lines()
+        replace_topic(kafka, topic, 1)
+        send(kafka, topic, messages[100:])
+        assert worker.wait() == 5, worker.stderr()
+        said = worker.stderr()
+        assert "ledger accept-topic" in said or "has no topic" in said, (
+            said
+        )  # asked in the moment between, it says that
+        assert len(said.splitlines()) == 3
+    assert ledger.lines() == before
+    with ledger.worker(kafka) as worker:
+        check_refusal(worker, 5, f"ledger accept-topic {describe_topic(kafka.bootstrap, topic).topic_id}")
+    assert ledger.lines() == before
+    assert len(list((ledger.root / "topics").iterdir())) == 1
+
+    accept_topic(ledger.store, topic, describe_topic(kafka.bootstrap, topic).topic_id)
+    ledger.run(kafka)
+    entries = check_log(ledger, 100 + records, topics=2)[0]
+    assert [entry["origin"]["offset"] for entry in entries] == [*range(100), *range(records)]
+    named = {entry["index"]: entry["origin"]["topic_id"] for entry in entries if "topic_id" in entry["origin"]}
+    assert set(named) == {0, 100}
+    assert set(named.values()) == accepted_topics(ledger.store)
+
+
+@pytest.mark.timeout(120)
+def test_a_topic_made_anew_while_nobody_looks_is_refused(tmp_path: Path, kafka: Broker) -> None:
+    """Garbage in a topic made anew leaves neither an entry nor quarantined bytes, however much longer it is."""
+    topic = kafka.topic(1)
+    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
+    send(kafka, topic, keyed(real_events(50)))
+    with ledger.worker(kafka, idle_s=None) as worker:
+        wait_until(lambda: ledger.root.joinpath("log").exists() and ledger.size() == 50, 60)
+        replace_topic(kafka, topic, 1)
+        send(kafka, topic, [Message(value=b"garbage", key=b"k")] * 500)
+        assert worker.wait() == 5, worker.stderr()
+    assert ledger.size() == 50
+    assert not (ledger.root / "quarantine").exists()
+
+
+@pytest.mark.timeout(120)
+def test_expired_records_are_never_passed_over(tmp_path: Path, kafka: Broker) -> None:
+    """Records that the broker dropped before they were read end the worker with exit 5; it says how many."""
+    topic = kafka.topic(1)
+    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
+    messages = keyed(real_events(120))
+    send(kafka, topic, messages[:50])
+    ledger.run(kafka)
+    send(kafka, topic, messages[50:])
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    try:
+        admin.delete_records({TopicPartition(topic, 0): 70})
+    finally:
+        admin.close()
+    with ledger.worker(kafka, idle_s=None) as worker:
+        check_refusal(worker, 5, "20 records expired")
+    check_log(ledger, 50)
+
+
+@pytest.mark.timeout(60)
+def test_recorded_time_is_the_brokers(tmp_path: Path, kafka: Broker) -> None:
+    """Where the broker stamps records as they arrive, a producer's clock does not matter."""
+    topic = kafka.topic(1)
+    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
+    send(kafka, topic, keyed(real_events(20), start_ms=4_000_000_000_000))
+    ledger.run(kafka)
+    entries = check_log(ledger, 20)[0]
+    assert all(entry["recorded_at"] < "2096" and "skew" not in entry for entry in entries)

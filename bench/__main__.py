@@ -19,7 +19,7 @@ from bench.machine import machine
 from bench.memory import measure_memory
 from bench.report import Report, goals, now, show
 from bench.workers import ROOT
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, NotFoundError
 
 PARTS: Final = ("consume", "core", "latency", "memory")
 RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
@@ -42,26 +42,39 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     scripts: int
     output: Path
     work: Path
+    show: bool
+    markdown: bool
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what is asked for; returns the exit code."""
     options = _options(arguments)
-    options.work.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=options.work) as place:
-            report = _measure(options, Path(place))
+        report = _read(options.output) if options.show else _measured(options)
     except LedgerError as error:
         _say(f"error: {error.message}")
         _say(f"hint: {error.hint}")
         return error.exit_code
+    # No guess at a width where nobody looks: a table that is cut is of no use in a file.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _TABLE_WIDTH)
+    show(report, console, markdown=options.markdown)
+    return 0
+
+
+def _read(path: Path) -> Report:
+    if not path.exists():
+        raise NotFoundError("no_results", f"there are no results at {path}", "measure first: python -m bench")
+    return msgspec.json.decode(path.read_bytes(), type=Report)
+
+
+def _measured(options: Options) -> Report:
+    options.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.work) as place:
+        report = _measure(options, Path(place))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
-    # No colours where nobody sees them, and no guess at a width either: a table that is cut is of no use in a file.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _TABLE_WIDTH)
-    show(report, console)
     _say(f"written to {options.output}")
-    return 0
+    return report
 
 
 def _measure(options: Options, work: Path) -> Report:
@@ -96,7 +109,7 @@ def _options(arguments: list[str] | None) -> Options:
     add = parser.add_argument
     add("--only", action="append", choices=PARTS, default=[], help="measure this part only; may be given again")
     add("--events", type=_positive, default=100_000, help="events to consume (500000: the full measurement)")
-    add("--slow-events", type=_positive, default=25_000, help="how many of them the no-op Faust agents consume")
+    add("--slow-events", type=_positive, default=20_000, help="how many of them the no-op Faust agents consume")
     add("--rounds", type=_positive, default=3, help="how often everything runs; the best of each counts")
     add(
         "--broker",
@@ -110,6 +123,8 @@ def _options(arguments: list[str] | None) -> Options:
     add("--scripts", type=_positive, default=100_000, help="how many scripts' memory is measured")
     add("--output", type=Path, default=RESULTS, help="where the JSON goes")
     add("--work", type=Path, default=WORK, help="a directory on the disk whose fsync is to count")
+    add("--show", action="store_true", help="measure nothing: print the tables of the last run's JSON")
+    add("--markdown", action="store_true", help="print the tables as Markdown")
     return Options(**vars(parser.parse_args(arguments)))
 
 

@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -41,11 +41,11 @@ class Broker:
         finally:
             self._delete(name)
 
-    def fill(self, topic: str, events: Iterable[Sent]) -> None:
-        """Send events, and return when the broker has acknowledged them all."""
+    def fill(self, topic: str, events: Iterable[Sent], partitions: Mapping[bytes, int]) -> None:
+        """Send events, each to its account's partition, and return when the broker has acknowledged them all."""
         producer = open_producer(self.bootstrap, topic, _FILL_LINGER_MS)
         for event in events:
-            producer.send(event)
+            producer.send(event, partitions[event.key])
         producer.close()
 
     def _delete(self, topic: str) -> None:
@@ -85,10 +85,10 @@ def start_broker(wanted: str, directory: Path) -> Iterator[Broker]:
 
 
 class Producer(Protocol):
-    """Sends to one topic, partitioned by key."""
+    """Sends to one topic."""
 
-    def send(self, event: Sent) -> None:
-        """Hand over a record; waits where too many are on their way."""
+    def send(self, event: Sent, partition: int | None = None) -> None:
+        """Hand over a record, for the partition that its key hashes to where none is given; waits where too many are on their way."""
 
     def close(self) -> None:
         """Return when every record is acknowledged; raises where one was not."""
@@ -118,12 +118,13 @@ class _Confluent:
             }
         )
 
-    def send(self, event: Sent) -> None:
+    def send(self, event: Sent, partition: int | None = None) -> None:
         """Hand over a record."""
+        where = {} if partition is None else {"partition": partition}
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value=event.value, key=event.key, headers=HEADERS, on_delivery=self._delivered
+                    self._topic, value=event.value, key=event.key, headers=HEADERS, on_delivery=self._delivered, **where
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -155,9 +156,11 @@ class _KafkaPython:
             metrics_enabled=False,
         )
 
-    def send(self, event: Sent) -> None:
+    def send(self, event: Sent, partition: int | None = None) -> None:
         """Hand over a record."""
-        future = self._producer.send(self._topic, value=event.value, key=event.key, headers=HEADERS)
+        future = self._producer.send(
+            self._topic, value=event.value, key=event.key, headers=HEADERS, partition=partition
+        )
         future.add_errback(lambda error: self._failures.append(str(error)))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import msgspec
 
-from bench.brokers import Broker
+from bench.brokers import PARTITIONS, Broker
 from bench.contenders.stopwatch import RESULT, Measured
 from bench.load import Load
 from bench.machine import json_us
@@ -74,7 +74,7 @@ def consume(broker: Broker, load: Load, events: int, slow_events: int, rounds: i
     contenders = _contenders()
     with broker.topic() as topic:
         say(f"publishing {events:,} events")
-        broker.fill(topic, load.events(events))
+        broker.fill(topic, load.events(events), load.partitions(events, PARTITIONS))
         size = sum(len(event.value) for event in load.events(events))
         runs: dict[str, Callable[[Path], Measured]] = {
             "a": lambda place: _run("faust_noop", broker, topic, slow_events, place),

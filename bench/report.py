@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from rich.box import SIMPLE_HEAD
+from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -69,16 +69,21 @@ def goals(report: Report) -> list[Goal]:
     return found
 
 
-def show(report: Report, console: Console) -> None:
-    """Print the tables."""
+def show(report: Report, console: Console, *, markdown: bool = False) -> None:
+    """Print the tables, as Markdown where that is asked for."""
     there = report.machine
     console.print(
-        f"{there.cpus} × {there.processor}, {there.system}, Python {there.python}, {there.file_system}; "
-        f"load average {there.load_before:g} before"
+        f"{report.started_at}, {there.cpus} × {there.processor}, {there.system}, Python {there.python}, "
+        f"{there.file_system}; load average {there.load_before:g} before",
+        soft_wrap=True,
     )
     for title, table in _tables(report):
         console.print()
-        console.print(title, soft_wrap=True)
+        console.print(f"**{title}**" if markdown else title, soft_wrap=True)
+        if markdown:
+            table.box = MARKDOWN
+            table.pad_edge = True
+            console.print()
         console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -93,6 +94,15 @@ def test_repeated_events_are_keyed_by_their_account_and_folded(repeated: list[Se
         outcomes.append([entry["outcome"] for entry in entries_of(records)])
     assert outcomes[0] == outcomes[1]
     assert "rejected" not in outcomes[0]
+
+
+def test_accounts_are_spread_evenly_over_partitions() -> None:
+    """Every account has one partition, and no partition gets a tenth more events than another once there are repetitions."""
+    load, count = Load(), 2 * REAL_EVENTS
+    partitions = load.partitions(count, 4)
+    sizes = Counter(partitions[event.key] for event in load.events(count))
+    assert sorted(sizes) == [0, 1, 2, 3]
+    assert max(sizes.values()) < 1.1 * min(sizes.values())
 
 
 def test_a_probe_counts_calls_from_other_modules_and_leaves_nothing_behind() -> None:

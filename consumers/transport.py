@@ -8,6 +8,7 @@ rebalance, flow control, commits and supervision stay Faust's. What is overridde
 - `_add_gap` does nothing: the offsets between two messages are those of the records inside, not holes.
 - `_new_offset` is the highest acknowledged offset plus one: batches of a partition are acknowledged in order, each when its records
   are on stable storage.
+- `_new_consumer_thread` makes one whose fetches come back soon, so that an event need not wait.
 - `perform_seek` starts every partition at the ledger's own next offset, whatever the group has committed.
 
 These are internals of Faust. `check_faust` refuses to start on a version that was not tested, rather than lose records quietly.
@@ -27,7 +28,8 @@ __all__ = ["BatchConsumer", "BatchTransport", "check_faust"]
 
 TESTED: Final = ("0.15.",)
 _SEEK_PAUSE_S: Final = 0.1
-_OVERRIDDEN: Final = ("_getmany", "_to_message", "_add_gap", "_new_offset", "perform_seek")
+_FETCH_WAIT_MS: Final = 100
+_OVERRIDDEN: Final = ("_getmany", "_to_message", "_add_gap", "_new_offset", "_new_consumer_thread", "perform_seek")
 
 NextOffsets = Callable[[frozenset[int]], Awaitable[dict[int, int]]]
 """Given the partitions assigned, opens their shards and tells where to go on reading each."""
@@ -60,6 +62,15 @@ class RecordBatch:
         """The consumer's, when they were fetched."""
 
 
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's, but it does not let the broker keep a fetch for 1.5 s: the embedded one does so even where records have arrived."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # read when the consumer starts; Faust has no setting for it
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """A consumer whose messages are record batches.
 
@@ -74,6 +85,9 @@ class BatchConsumer(driver.Consumer):
     """Counts the beginnings and ends of seeks."""
     _is_adrift = False
     """Whether a fetch was dropped and its partitions were not sought since."""
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
         if self._is_adrift:

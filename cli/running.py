@@ -73,7 +73,7 @@ def worker(
     batch_bytes: Annotated[int, typer.Option("--batch-bytes", min=1, metavar="N", help="or so many bytes,")] = 1 << 20,
     batch_age: Annotated[
         int, typer.Option("--batch-age-ms", min=1, metavar="MS", help="or so long after the first.")
-    ] = 50,
+    ] = 100,
     session_timeout: Annotated[
         float,
         typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),

@@ -24,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A batch is committed when it holds this many records,"""
     batch_bytes: int = 1 << 20
     """or this many bytes,"""
-    batch_age_ms: int = 50
+    batch_age_ms: int = 100
     """or when its first record has waited this long."""
     queued_fetches: int = 8
     """How many fetched record batches of a partition wait in memory, at most."""

@@ -5,6 +5,7 @@ Any zstd reader skips the latter, so `zstd -dc` shows the entries and DuckDB rea
 """
 
 import struct
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 MAX_SEGMENT_BYTES: Final = 1 << 30
 """Of the entries; a frame that says it holds more is not one of ours."""
 _HEADER = struct.Struct("<II")
+_LEVEL: Final = 1
+_of_thread = threading.local()
 
 
 class Segment:
@@ -31,10 +34,10 @@ class Segment:
         self.note = note
 
 
-def encode_segment(lines: Sequence[bytes], note: bytes, level: int = 1) -> bytes:
+def encode_segment(lines: Sequence[bytes], note: bytes) -> bytes:
     """The bytes of a segment (requires at least one line; no line holds a line feed)."""
     text = b"\n".join((*lines, b""))
-    frame = zstandard.ZstdCompressor(level=level, write_checksum=True).compress(text)
+    frame = _compressor().compress(text)
     return frame + _HEADER.pack(SKIPPABLE_MAGIC, len(note)) + note
 
 
@@ -63,6 +66,14 @@ def parse_segment(data: bytes, name: str) -> Segment:
     if not text.endswith(b"\n"):
         raise _bad(name, "its last entry is not complete")
     return Segment(text[:-1].split(b"\n"), rest[_HEADER.size :])
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """This thread's: its tables are megabytes, which are not to be made for each segment."""
+    found: zstandard.ZstdCompressor | None = getattr(_of_thread, "compressor", None)
+    if found is None:
+        found = _of_thread.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    return found
 
 
 def _bad(name: str, why: str) -> IntegrityError:

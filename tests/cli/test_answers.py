@@ -39,7 +39,7 @@ LISTS = (
     ("versions", "shop", "--account", "acme"),
     ("history", "shop", "--account", "acme"),
     ("rejected",),
-    ("sql", "SELECT * FROM activations"),
+    ("sql", "SELECT * FROM activations ORDER BY ALL"),
     ("sql", "--views"),
 )
 

@@ -19,7 +19,7 @@ from tests.query.build import deployment, entry, version, write_ledger
 Process = Callable[..., CompletedProcess[str]]
 
 COMMANDS = (
-    "init", "verify", "schema", "broker", "worker", "up", "publish", "status", "scripts", "deployments", "versions", "show",
+    "init", "accept-topic", "verify", "schema", "broker", "worker", "up", "publish", "status", "scripts", "deployments", "versions", "show",
     "history", "rejected", "sql", "demo",
 )  # fmt: skip
 

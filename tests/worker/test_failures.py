@@ -124,10 +124,10 @@ def test_a_worker_stops_at_a_damaged_log(tmp_path: Path, quick: Broker) -> None:
     names = sorted(path.name for path in (ledger.root / "log/0000").iterdir())
     last = ledger.root / "log/0000" / names[-1]
     whole = last.read_bytes()
-    for number, damaged in enumerate((whole[:60] + bytes([whole[60] ^ 1]) + whole[61:], whole[:-1], whole + b"\n")):
+    for number, damaged in enumerate((whole[:60] + bytes([whole[60] ^ 1]) + whole[61:], whole[:-1])):
         last.write_bytes(damaged)
         with ledger.worker(quick, group=f"{topic}-{number}", idle_s=None) as worker:
-            check_refusal(worker, 3, names[-1], "verify" if number > 2 else "damaged")
+            check_refusal(worker, 3, names[-1], "damaged")
         assert sorted(path.name for path in last.parent.iterdir()) == names
     last.write_bytes(whole)
     ledger.run(quick)

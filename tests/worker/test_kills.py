@@ -13,7 +13,7 @@ import pytest
 from tests.kafka.brokers import Broker
 from tests.worker.rig import POLL_S, Ledger, check_log, keyed, real_events, send, wait_until
 
-KILLS = 30 if os.environ.get("LEDGER_LONG") else 8
+KILLS = 30 if os.environ.get("LEDGER_LONG") else 6
 RATE = 400
 """Records a second."""
 SMALL_BATCHES = ("--batch-records", "25", "--batch-age-ms", "5")
@@ -70,7 +70,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(tmp_path: Path, quick: Broker
 def test_a_worker_killed_inside_a_batch_leaves_a_log_that_goes_on(tmp_path: Path, quick: Broker) -> None:
     """Killed as soon as the first keys, registrations or segments appear, it leaves what the next run completes."""
     topic = quick.topic(2)
-    messages = keyed(real_events(1500))
+    messages = keyed(real_events(1000))
     send(quick, topic, messages)
     ledger = Ledger.create(tmp_path / "ledger", topic, shards=2)
     for number, place in zip(count(1), ("keys/people", "accounts", "log"), strict=False):

@@ -22,7 +22,7 @@ class Kafka:
         self.consumer.transport = SimpleNamespace(next_offsets=AsyncMock(return_value={0: 3}))
         self.failures = 0
 
-    async def getmany(self, _: Any, active: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
+    async def getmany(self) -> Any:
         """Five records from the position on; handed over late where `hold` says so."""
         fetched = {PARTITION: list(range(self.position, self.position + 5))}
         self.position += 5
@@ -30,11 +30,7 @@ class Kafka:
             await self.hold.wait()
         return fetched
 
-    async def seek(self, _: Any, partition: TP, offset: int) -> None:
-        """Move the position."""
-        self.position = offset
-
-    async def seek_to_committed(self, _: Any) -> None:
+    def seek_to_committed(self) -> None:
         """What Faust does first: go to the group's offset, which may be ahead of the ledger's."""
         if self.failures:
             self.failures -= 1
@@ -43,12 +39,19 @@ class Kafka:
 
     def patched(self) -> Any:
         """Faust's methods replaced."""
+
+        async def getmany(_: Any, active: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
+            return await self.getmany()
+
+        async def perform_seek(_: Any) -> None:
+            self.seek_to_committed()
+
+        async def seek(_: Any, partition: TP, offset: int) -> None:
+            self.position = offset
+
+        driver = "faust.transport.drivers.aiokafka.Consumer"
         return patch.multiple(
-            "faust.transport.drivers.aiokafka.Consumer",
-            _getmany=self.getmany,
-            perform_seek=self.seek_to_committed,
-            seek=self.seek,
-            assignment=lambda _: {PARTITION},
+            driver, _getmany=getmany, perform_seek=perform_seek, seek=seek, assignment=lambda _: {PARTITION}
         )
 
 

@@ -49,7 +49,7 @@ def test_a_worker_that_was_stopped_for_a_while_does_no_harm(tmp_path: Path, quic
 def test_two_workers_on_the_same_partitions_write_each_record_once(tmp_path: Path, quick: Broker) -> None:
     """Workers of different groups, so both of every partition, race for every segment; the log is that of one alone."""
     topic = quick.topic(2)
-    messages = keyed(real_events(3000))
+    messages = keyed(real_events(1500))
     ledger = Ledger.create(tmp_path / "ledger", topic, shards=2)
     with (
         ledger.worker(quick, "--batch-records", "30", "--cache", str(tmp_path / "cache-1"), idle_s=4) as first,

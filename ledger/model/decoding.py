@@ -32,7 +32,7 @@ from ledger.model.events import (
 from ledger.model.jsontext import Members, has_wide_integer, is_too_deep, parse, to_plain
 from ledger.model.quick import read_code_change
 from ledger.model.reasons import RefusedError, join, refuse
-from ledger.model.secrecy import HINTS_OF_A_SECRET, may_hold_a_secret, refuse_plaintext
+from ledger.model.secrecy import may_hint_at_a_secret, may_hold_a_secret, refuse_plaintext
 
 __all__ = ["MAX_EVENT_BYTES", "NO_HEADERS", "decode"]
 
@@ -69,7 +69,7 @@ def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Reject
             raise refuse("too_large", "$", f"an event has at most {MAX_EVENT_BYTES} bytes")
         attributes = binary_attributes(headers) if headers and headers != _PLAINLY_STRUCTURED else None
     except RefusedError as error:
-        return Rejected(reason=error.reason, keep=value is None or not HINTS_OF_A_SECRET.search(value))
+        return Rejected(reason=error.reason, keep=value is None or not may_hint_at_a_secret(value))
     if attributes is None:
         try:
             return read_code_change(value) or _read_typed(value)
@@ -231,7 +231,7 @@ def _check_plaintext(patch: Patch) -> None:
 
 def _decode_exactly(value: bytes, attributes: dict[str, str] | None) -> Event | Rejected:
     known = Known()
-    keep = not HINTS_OF_A_SECRET.search(value)
+    keep = not may_hint_at_a_secret(value)
     try:
         tree = parse(value)
         if attributes is not None:

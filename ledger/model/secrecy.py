@@ -12,10 +12,15 @@ from ledger.model.aspects import SECRET_TYPES, is_valid_secret
 from ledger.model.jsontext import Members, walk
 from ledger.model.reasons import join, refuse
 
-__all__ = ["HINTS_OF_A_SECRET", "may_hold_a_secret", "refuse_plaintext"]
+__all__ = ["may_hint_at_a_secret", "may_hold_a_secret", "refuse_plaintext"]
 
-HINTS_OF_A_SECRET: Final = re.compile(rb"secret|\\u", re.IGNORECASE)
-"""In bytes that cannot be parsed: a name like it, or an escape that may hide one."""
+_HINTS: Final = re.compile(rb"secret|binding|\\u", re.IGNORECASE)
+"""A name like it, what may hold one whose type was cut away, an escape that may hide either."""
+
+
+def may_hint_at_a_secret(raw: bytes) -> bool:
+    """Whether bytes that cannot be parsed could hold a secret's value. Zero bytes are passed over: so UTF-16 and UTF-32 write."""
+    return _HINTS.search(raw.replace(b"\0", b"")) is not None
 
 
 def refuse_plaintext(tree: Any) -> None:

@@ -5,6 +5,7 @@ only then what the fold says. Each record appends exactly one entry.
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -14,12 +15,20 @@ from ledger.log.records import RecordLike
 from ledger.log.state import ShardState
 from ledger.model import ids, times
 from ledger.model.decoding import decode
-from ledger.model.entries import Line, encode_duplicate, encode_folded, encode_head, encode_rejected, sealed_actor
-from ledger.model.events import Event, Known, Rejected
+from ledger.model.entries import (
+    MAX_ENTRY_BYTES,
+    encode_deployed,
+    encode_duplicate,
+    encode_folded,
+    encode_head,
+    encode_rejected,
+    sealed_actor,
+)
+from ledger.model.events import Actor, Event, Known, Rejected
 from ledger.model.fold import NOTHING_FOUND, Found, effective_time, fold
+from ledger.model.quick import CodeChange, event_parts, fold_code_change, read_code_change
 from ledger.model.reasons import Reason
 from ledger.model.state import ABSENT, Account
-from ledger.proof.merkle import leaf_hash
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore, Mac
 from ledger.storage.store import Store
@@ -74,8 +83,9 @@ class Folder:
         self._homes: dict[str, int] = {}
         """Accounts that are at home in other shards, as far as they were met."""
         self._batch = Batch(0, [], [], [], [])
-        self._actors: dict[tuple[str, bytes], tuple[Mac, bytes]] = {}
+        self._actors: dict[str, dict[bytes, tuple[Mac, bytes]]] = {}
         """How those who act are written, by account and actor: the same few act again and again."""
+        self._met = 0
         self._stamp: tuple[int, times.Time] = (0, times.from_milliseconds(0))
         """The last record's timestamp; those of a record batch are often all the same."""
 
@@ -85,29 +95,58 @@ class Folder:
         Raises:
             StoreError, IntegrityError: the log cannot be read; the state is of no use any more.
         """
+        self._batch = batch = Batch(self._state.size, [], [], [], [])
+        for start in range(0, len(records), _STRIDE):
+            self._fold_some(records[start : start + _STRIDE])
+        self._state.frontier.extend(batch.leaves)
+        return batch
+
+    def _fold_some(self, records: Sequence[RecordLike]) -> None:
         state = self._state
-        self._batch = batch = Batch(state.size, [], [], [], [])
-        decoded = [decode(record.value, record.headers) for record in records]
+        decoded = [_read(record) for record in records]
         in_runs = self._in_runs(decoded)
-        for place, (record, event) in enumerate(zip(records, decoded, strict=True)):
+        for place, (record, read) in enumerate(zip(records, decoded, strict=True)):
             if record.timestamp != self._stamp[0]:
                 self._stamp = record.timestamp, times.from_milliseconds(record.timestamp)
             if self._stamp[1].key > state.recorded.key:
                 state.recorded = self._stamp[1]
+            if isinstance(read, CodeChange) and place not in in_runs and self._add_quickly(record, read):
+                continue
+            event = decode(record.value, record.headers) if isinstance(read, CodeChange) else read
             if isinstance(event, Rejected):
                 self._reject(record, event.known, event.reason, keep=event.keep)
             else:
                 self._add(record, event, in_runs.get(place, ()))
-        state.frontier.extend(batch.leaves)
-        return batch
 
-    def _in_runs(self, decoded: Sequence[Event | Rejected]) -> dict[int, list[int]]:
+    def _in_runs(self, decoded: Sequence[CodeChange | Event | Rejected]) -> dict[int, list[int]]:
         """Candidates for events that are known already, of all records at once: place to entry indexes."""
         lookup = self._state.events
         if not lookup.has_runs:
             return {}
         keys = ["" if isinstance(event, Rejected) else ids.event_key(event.source, event.id) for event in decoded]
         return lookup.find_in_runs(keys)
+
+    def _add_quickly(self, record: RecordLike, change: CodeChange) -> bool:
+        """Append the entry of a change of code that nothing is special about; False where something is: then nothing was done."""
+        state = self._state
+        account = state.accounts.get(change.account)
+        key = ids.event_key(change.source, change.id)
+        if account is None or record.key != account.key or state.events.recent(key) is not None:
+            return False
+        deployed = fold_code_change(account.scripts.get(change.subject, ABSENT), change, state.recorded)
+        if deployed is None:
+            return False
+        mac, actor = self._sealed(record, change)
+        head = self._head(record, account, mac, deployed.effective_at, deployed.skew)
+        entry = encode_deployed(
+            head, event_parts(change, actor), deployed.changes, deployed.version, deployed.deployment
+        )
+        if len(entry) > MAX_ENTRY_BYTES:
+            return False
+        self._append(entry, record, account)
+        account.scripts[change.subject] = deployed.script
+        state.made(key, deployed.version, deployed.deployment)
+        return True
 
     def _add(self, record: RecordLike, event: Event, candidates: Sequence[int]) -> None:
         """Append the entry of a record that could be decoded."""
@@ -127,7 +166,7 @@ class Folder:
             script = account.scripts.get(event.subject, ABSENT)
             effective_at, skew = effective_time(event.time, state.recorded, script.effective_at)
             head = self._head(record, account, self._sealed(record, event)[0], effective_at, skew)
-            self._append(Line(encode_duplicate(head, event, first)), record, account)
+            self._append(encode_duplicate(head, event, first), record, account)
             return
         outcome = fold(account, event, state.recorded, self._found(event))
         if outcome.reason is not None:
@@ -139,14 +178,9 @@ class Folder:
         if line is None:
             self._reject(record, _known(event, account=event.account), _OVERSIZED)
             return
-        index = state.size
-        self._append(line, record, account)
+        self._append(line.entry, record, account, line.blobs)
         account.settle(event.subject, outcome)
-        state.events.add(key, index)
-        if outcome.version is not None:
-            state.ids.add(outcome.version.id, index)
-        if outcome.deployment is not None:
-            state.ids.add(outcome.deployment.id, index)
+        state.made(key, outcome.version, outcome.deployment)
 
     def _reject(self, record: RecordLike, known: Known, reason: Reason, *, keep: bool = True) -> None:
         """Append a `rejected` entry; it joins the account's chain where the account is known and the record was keyed with it."""
@@ -162,17 +196,20 @@ class Folder:
                 (layout.quarantine(self._state.shard, self._state.size), self._quarantined(record))
             )
         head = self._head(record, account, mac, effective_at, skew)
-        self._append(Line(encode_rejected(head, known, reason)), record, account)
+        self._append(encode_rejected(head, known, reason), record, account)
 
-    def _append(self, line: Line, record: RecordLike, account: Account | None) -> None:
+    def _append(
+        self, entry: bytes, record: RecordLike, account: Account | None, blobs: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         state, batch = self._state, self._batch
-        leaf = leaf_hash(line.entry)
+        leaf = sha256(b"\0" + entry).digest()  # `leaf_hash`, but for the call
         batch.leaves.append(leaf)
-        batch.lines.append(line.entry)
-        if line.blobs:
-            batch.objects.extend((layout.blob(digest), content) for digest, content in line.blobs)
-            state.new_blobs.update(line.blobs)  # a later event of the batch may deploy this version again
-        state.append(line.entry, record.offset + 1, self._topic_id)
+        batch.lines.append(entry)
+        if blobs:
+            named = [(layout.blob(digest), content) for digest, content in blobs]
+            batch.objects += named
+            state.new_blobs.update(named)  # an event may deploy this version again before it is on storage
+        state.append(entry, record.offset + 1, self._topic_id)
         if account is not None:
             if not account.entries:
                 state.accounts[account.name] = account
@@ -191,20 +228,26 @@ class Folder:
         origin = f'{self._origin}{named}"partition":{state.shard},"offset":{record.offset},{skipped}"mac":"{mac}"}}'
         return encode_head(state.size, account, state.recorded.text, effective_at, skew, origin)
 
-    def _sealed(self, record: RecordLike, event: Event) -> tuple[str, bytes]:
+    def _sealed(self, record: RecordLike, event: CodeChange | Event) -> tuple[str, bytes]:
         """The MAC of the record's value and the sealed actor, under the key of the person who acted."""
         value = record.value or b""
         if event.actor is None:
             return self._keys.ledger(value), b""
-        known = self._actors.get((event.account, event.actor_json))
-        if known is None:
-            person = self._keys.person(event.account, event.actor.id)
-            known = person.mac, sealed_actor(event.actor.type, person.pseudonym, person.seal(event.actor_json))
-            if len(self._actors) >= _REMEMBERED:
-                self._actors.clear()
-            self._actors[event.account, event.actor_json] = known
-        mac, actor = known
+        actors = self._actors.get(event.account)
+        known = actors.get(event.actor_json) if actors else None
+        mac, actor = known or self._meet(event.account, event.actor, event.actor_json)
         return mac(value), actor
+
+    def _meet(self, account: str, actor: Actor, actor_json: bytes) -> tuple[Mac, bytes]:
+        """The MAC of a person, and how an entry names them; remembered."""
+        person = self._keys.person(account, actor.id)
+        met = person.mac, sealed_actor(actor.type, person.pseudonym, person.seal(actor_json))
+        if self._met >= _REMEMBERED:
+            self._actors.clear()
+            self._met = 0
+        self._actors.setdefault(account, {})[actor_json] = met
+        self._met += 1
+        return met
 
     def _misplaced(self, record: RecordLike, event: Event) -> Reason | None:
         account = self._state.accounts.get(event.account)
@@ -252,6 +295,12 @@ class Folder:
         )
 
 
+def _read(record: RecordLike) -> CodeChange | Event | Rejected:
+    return read_code_change(record.value, record.headers) or decode(record.value, record.headers)
+
+
+_STRIDE: Final = 128
+"""How many records are decoded before they are folded: what is decoded is to be in the processor's cache still."""
 _OVERSIZED: Final = Reason("oversized_entry", "$", "the entry would be larger than 65,535 bytes")
 _MAX_KEPT: Final = 1024
 _REMEMBERED: Final = 65_536

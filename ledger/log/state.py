@@ -20,6 +20,7 @@ from ledger.model.state import Account, Deployment, Version
 from ledger.proof.checkpoints import Checkpoint, open_checkpoint
 from ledger.proof.merkle import Frontier, leaf_hash
 from ledger.proof.notes import Verifier
+from ledger.storage import layout
 from ledger.storage.blobs import BlobStore
 from ledger.storage.store import Store
 
@@ -32,7 +33,8 @@ class ShardState:
     def __init__(self, store: Store, shard: int) -> None:
         self.shard = shard
         self._lock = Lock()
-        self._size = 0
+        self.size = 0
+        """How many entries the log has, unsealed ones included."""
         self.reader = ShardReader(store, shard)
         self.blobs = BlobStore(store)
         self.accounts: dict[str, Account] = {}
@@ -46,19 +48,28 @@ class ShardState:
         self.unsealed: list[bytes] = []
         """Entries after those that `reader` knows: folded, not yet seen on storage."""
         self.new_blobs: dict[str, bytes] = {}
-        """Blobs of the batch that is being folded, by digest: not on storage yet."""
-
-    @property
-    def size(self) -> int:
-        """How many entries the log has, unsealed ones included."""
-        return self._size
+        """Blobs that were folded and are not on storage yet, by the object's name."""
 
     def append(self, line: bytes, next_offset: int, topic_id: str) -> None:
         """Take over a new entry, as far as it is the log's and not its account's or the tree's."""
         self.unsealed.append(line)
-        self._size += 1
+        self.size += 1
         self.next_offset = next_offset
         self.topic_id = topic_id
+
+    def made(self, event: str, version: Version | None, deployment: Deployment | None) -> None:
+        """Remember that the last entry has this event (its key) and made these."""
+        index = self.size - 1
+        self.events.add(event, index)
+        if version is not None:
+            self.ids.add(version.id, index)
+        if deployment is not None:
+            self.ids.add(deployment.id, index)
+
+    def stored(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """Take note that these are on storage now."""
+        for name, _ in objects:
+            self.new_blobs.pop(name, None)
 
     def sealed(self, index: int, count: int) -> None:
         """Take note that the next `count` entries, from `index`, are on storage now."""
@@ -89,7 +100,7 @@ class ShardState:
         return version_of(entry, self._blob) if entry else None
 
     def _blob(self, digest: str) -> bytes:
-        found = self.new_blobs.get(digest)
+        found = self.new_blobs.get(layout.blob(digest))
         return self.blobs.get(digest) if found is None else found
 
     def find_deployment(self, account: str, script: str, identifier: str) -> Deployment | None:
@@ -203,7 +214,7 @@ def _from_snapshot(store: Store, shard: int, snapshot: Snapshot, directory: Path
         state.ids = Lookup.load(directory, snapshot.ids)
         state.frontier = Frontier(snapshot.size, snapshot.frontier)
         state.recorded = times.parse(snapshot.recorded_at)
-        state._size = snapshot.size  # noqa: SLF001 - a state is made here and in __init__ alone
+        state.size = snapshot.size
     except (OSError, ValueError, LedgerError):
         return None
     state.accounts = unpacked(snapshot.accounts)

@@ -1,7 +1,7 @@
 """The writer of one shard: Kafka records in, durable segments out. Every record becomes exactly one entry.
 
-`fold` turns records into a `Draft` and moves the state forward; `commit` makes the draft durable. The order of writes is the whole
-point of this module:
+`fold` turns records into a `Draft` and moves the state forward; it only reads. `commit` makes the draft durable. The order of writes
+is the whole point of this module:
 
 1. keys, account registrations, blobs and quarantined bytes that the batch needs (create-only; a crash after this leaves some
    that no entry uses yet, and folding the same records again finds or makes them again);
@@ -28,7 +28,7 @@ from ledger.log.snapshot import PackedSnapshot, SnapshotFiles
 from ledger.log.state import ShardState, load_state
 from ledger.proof.checkpoints import Checkpoint, sign
 from ledger.storage import layout
-from ledger.storage.keys import KeyStore
+from ledger.storage.keys import KeyStore, Staged
 from ledger.storage.store import Store
 
 __all__ = ["Draft", "ShardWriter", "open_writer"]
@@ -47,6 +47,12 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[bytes]
     checkpoint: Checkpoint
     next_offset: int
+    keys: Staged
+    """New keys that the entries use,"""
+    accounts: list[str]
+    """accounts to be registered,"""
+    objects: list[tuple[str, bytes]]
+    """blobs and quarantined bytes: all this is durable before the segment."""
     snapshot: PackedSnapshot | None
     """To be written once the segment is durable."""
 
@@ -88,32 +94,61 @@ class ShardWriter:
     def fold(self, records: Sequence[RecordLike]) -> Draft | None:
         """Fold records, in the order of their offsets, into a draft; those that are in the log already are passed over.
 
-        What the draft refers to (keys, registrations, blobs, quarantine) is durable on return.
-
         Returns:
             None where there was nothing new.
 
         Raises:
-            StoreConflictError: another writer made a key or registered an account first: open the writer again.
-            StoreError, IntegrityError: stop.
-            After any exception the writer's state is ahead of the log: drop it.
+            StoreError, IntegrityError: stop. The writer's state is ahead of the log: drop it.
         """
         start = self.next_offset
         new = [record for record in records if record.offset >= start]
         if not new:
             return None
-        batch = self._folder.fold(new)
-        self._make_durable(batch)
-        return self._draft(batch)
+        return self._draft(self._folder.fold(new))
 
-    def _make_durable(self, batch: Batch) -> None:
-        """Write what the batch's segment will refer to. A crash after this leaves objects that no entry uses yet."""
-        self._keys.flush()
-        if batch.new_accounts:
-            self._register(batch.new_accounts)
-        if batch.objects:
-            self._put_objects(list(dict(batch.objects).items()))
-        self._state.new_blobs.clear()
+    def _draft(self, batch: Batch) -> Draft:
+        state = self._state
+        snapshot = None
+        if self._snapshots and state.size - self._snapshot_at >= SNAPSHOT_EVERY:
+            snapshot = self._take_snapshot()
+        return Draft(
+            first=batch.first,
+            lines=batch.lines,
+            checkpoint=Checkpoint(origin=self._signer.name, size=state.frontier.size, root=state.frontier.root()),
+            next_offset=state.next_offset,
+            keys=self._keys.take_staged(),
+            accounts=batch.new_accounts,
+            objects=list(dict(batch.objects).items()),
+            snapshot=snapshot,
+        )
+
+    # --- committing ------------------------------------------------------------------------------------------------------------------
+
+    def commit(self, draft: Draft) -> None:
+        """Make a draft durable (requires that all drafts before it are).
+
+        Raises:
+            StoreConflictError: another writer has written at this index, made a key or registered an account first: open the writer
+                again.
+            StoreError: stop; whether the segment was written is found out on opening again.
+        """
+        self._make_durable(draft)
+        name = layout.segment(self._state.shard, draft.first)
+        data = encode_segment(draft.lines, sign(draft.checkpoint, self._signer))
+        # Until here nothing of the batch is in the log; once put returns, all of it is, with its checkpoint.
+        self._store.put(name, data)
+        self._state.sealed(draft.first, len(draft.lines))
+        if draft.snapshot is not None:
+            self._keep(draft.snapshot)
+
+    def _make_durable(self, draft: Draft) -> None:
+        """Write what the draft's segment will refer to. A crash after this leaves objects that no entry uses yet."""
+        self._keys.keep(draft.keys)
+        if draft.accounts:
+            self._register(draft.accounts)
+        if draft.objects:
+            self._put_objects(draft.objects)
+            self._state.stored(draft.objects)
 
     def _put_objects(self, objects: list[tuple[str, bytes]]) -> None:
         created = self._store.put_many(objects)
@@ -129,36 +164,6 @@ class ShardWriter:
             if not is_new and home_of(self._store, name) != self._state.shard:
                 message = f"another shard registered account {name} first"
                 raise StoreConflictError("registration_race", message, "read again and repeat")
-
-    def _draft(self, batch: Batch) -> Draft:
-        state = self._state
-        snapshot = None
-        if self._snapshots and state.size - self._snapshot_at >= SNAPSHOT_EVERY:
-            snapshot = self._take_snapshot()
-        return Draft(
-            first=batch.first,
-            lines=batch.lines,
-            checkpoint=Checkpoint(origin=self._signer.name, size=state.frontier.size, root=state.frontier.root()),
-            next_offset=state.next_offset,
-            snapshot=snapshot,
-        )
-
-    # --- committing ------------------------------------------------------------------------------------------------------------------
-
-    def commit(self, draft: Draft) -> None:
-        """Make a draft durable (requires that all drafts before it are).
-
-        Raises:
-            StoreConflictError: another writer has written at this index: open the writer again.
-            StoreError: stop; whether the segment was written is found out on opening again.
-        """
-        name = layout.segment(self._state.shard, draft.first)
-        data = encode_segment(draft.lines, sign(draft.checkpoint, self._signer))
-        # Until here nothing of the batch exists; once put returns, all of it does, with its checkpoint.
-        self._store.put(name, data)
-        self._state.sealed(draft.first, len(draft.lines))
-        if draft.snapshot is not None:
-            self._keep(draft.snapshot)
 
     def save_snapshot(self) -> None:
         """Write a snapshot now (requires that no draft is under way), so that the next start is quick."""
@@ -198,7 +203,7 @@ def open_writer(
     Args:
         store: the ledger's objects.
         file: what the ledger is.
-        keys: its keys.
+        keys: its keys; what they remember or have staged is not used.
         shard: which shard; the same number as the partition.
         topic_id: of the topic that the records come from; the ledger has accepted it.
         cache: the directory for snapshots (`<cache>/<shard, 4 digits>`), or None to keep none.
@@ -207,7 +212,6 @@ def open_writer(
         IntegrityError: the log contradicts itself.
         StoreError: it cannot be read.
     """
-    keys.discard_staged()
     snapshots = SnapshotFiles(cache / f"{shard:04d}") if cache else None
     state = load_state(store, file, shard, snapshots)
-    return ShardWriter(store, file, keys, state, topic_id, snapshots)
+    return ShardWriter(store, file, keys.fresh(), state, topic_id, snapshots)

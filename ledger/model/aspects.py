@@ -19,12 +19,11 @@ __all__ = [
     "TRIGGERS",
     "VERSIONED",
     "Aspect",
+    "Count",
     "Patch",
-    "PlainCode",
     "apply_patch",
     "check_aspect",
     "check_code",
-    "decode_plain_code",
     "is_valid_secret",
     "located",
 ]
@@ -152,13 +151,6 @@ class SubdomainMerge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previews_enabled: bool | UnsetType | None = UNSET
 
 
-class PlainCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """Code that is modules and nothing else, as most is."""
-
-    main: str
-    modules: dict[str, Module]
-
-
 def _named(value: Any) -> Any:
     return Aspect[dict[str, value], dict[str, value | None]]
 
@@ -184,9 +176,6 @@ class Patch(msgspec.Struct, frozen=True, gc=False):
     """Whether `names` is the aspect's whole new value; else the names it mentions are merged."""
     names: dict[str, Any]
     """Name to new value; None removes the name (merge only)."""
-    stored: bytes = b""
-    """The aspect's stored bytes after the patch, where they are known already (then `names` is empty); `code` likewise."""
-    code: "PlainCode | None" = None
 
 
 def check_aspect(aspect: str, value: Any) -> Patch | None:
@@ -195,27 +184,27 @@ def check_aspect(aspect: str, value: Any) -> Patch | None:
     Raises:
         RefusedError: with the path of the first member that breaks a rule.
     """
-    path = f"$.data.{aspect}"
     try:
         msgspec.convert(value, TYPES[aspect])
     except msgspec.ValidationError as error:
-        raise _locate(aspect, value, path, error) from None
+        raise _locate(aspect, value, f"$.data.{aspect}", error) from None
     if len(value) > 1:
-        raise refuse("bad_value", path, "an aspect has either replace or merge, not both")
+        raise refuse("bad_value", f"$.data.{aspect}", "an aspect has either replace or merge, not both")
     for verb, names in value.items():
         if verb == "replace":
-            _check_no_nulls(aspect, names, join(path, verb))
+            _check_no_nulls(aspect, names, f"$.data.{aspect}.replace")
         if aspect == "config":
-            _check_vars(names.get("vars"), join(join(path, verb), "vars"))
+            _check_vars(names.get("vars"), f"$.data.config.{verb}.vars")
         return Patch(verb == "replace", names)
     return None
 
 
 def _check_no_nulls(aspect: str, names: dict[str, Any], path: str) -> None:
+    nested = NESTED.get(aspect, ())
     for name, value in names.items():
         if value is None:
             raise refuse("bad_value", join(path, name), _NO_NULLS)
-        if aspect in NESTED and name in NESTED[aspect]:
+        if name in nested:
             _check_no_nulls("", value, join(path, name))
 
 
@@ -223,10 +212,6 @@ def _check_vars(values: dict[str, Any] | None, path: str) -> None:
     for name, value in (values or {}).items():
         if value is not None and len(value) != 1:
             raise refuse("bad_value", join(path, name), "a variable has exactly one of text and json")
-
-
-decode_plain_code = msgspec.json.Decoder(PlainCode).decode
-"""Read code's stored bytes; raises msgspec.ValidationError where it has other members than modules."""
 
 
 def check_code(code: dict[str, Any], path: str) -> None:

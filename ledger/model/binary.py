@@ -8,12 +8,18 @@ from typing import Final
 
 from ledger.model.reasons import join, refuse
 
-__all__ = ["STRUCTURED", "Headers", "binary_attributes"]
+__all__ = ["STRUCTURED", "Headers", "binary_attributes", "is_plainly_structured"]
 
 STRUCTURED: Final = "application/cloudevents+json"
+_PLAINLY: Final = (("content-type", STRUCTURED.encode()),)
 _ORDER: Final = ("specversion", "type", "source", "id", "subject", "time", "accountid", "datacontenttype", "dataschema")
 
 Headers = Iterable[tuple[str, bytes | None]]
+
+
+def is_plainly_structured(headers: Headers) -> bool:
+    """Whether the headers say structured mode in the form in which nearly all do; others may say it as well."""
+    return headers == _PLAINLY or not headers
 
 
 def binary_attributes(headers: Headers) -> dict[str, str] | None:

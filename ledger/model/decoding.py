@@ -3,56 +3,37 @@
 Both CloudEvents 1.0 modes are read: structured (the value is the event; also where a record has no headers) and binary (the
 attributes are in `ce_` headers, the value is `data`). Decoding is strict and total: nothing is dropped, guessed or raised.
 
-Three ways lead through here, with the same result. Two decode with msgspec and hold where re-encoding gives the record's own
-bytes back: `quick` for code alone, `_read_typed` for any change. Whatever does not (white space, escapes, repeated names, wide
-numbers, anything wrong) goes the exact way.
+Two ways lead through here, with the same result. The plain one decodes with msgspec and holds where re-encoding gives the record's
+own bytes back. Whatever does not (white space, escapes, repeated names, wide numbers, anything wrong) goes the exact way. What most
+events are is read in `quick`, before anybody comes here.
 """
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from ledger.model import times
 from ledger.model.aspects import ASPECTS, SECRET_TYPES, Patch, check_aspect, located
-from ledger.model.binary import STRUCTURED, Headers, binary_attributes
-from ledger.model.envelope import NAME, DoubtError, check_envelope, parts_around, read_actor
-from ledger.model.events import (
-    NOTE,
-    ChangeData,
-    ChangeEvent,
-    Envelope,
-    Event,
-    Known,
-    NoteData,
-    Rejected,
-)
+from ledger.model.binary import Headers, binary_attributes, is_plainly_structured
+from ledger.model.envelope import DATA, NAME, DoubtError, check_envelope, parts_around, read_actor
+from ledger.model.events import MAX_EVENT_BYTES, NOTE, ChangeData, Envelope, Event, Known, NoteData, Rejected
 from ledger.model.jsontext import Members, has_wide_integer, is_too_deep, parse, to_plain
-from ledger.model.quick import read_code_change
 from ledger.model.reasons import RefusedError, join, refuse
 from ledger.model.secrecy import may_hint_at_a_secret, may_hold_a_secret, refuse_plaintext
 
-__all__ = ["MAX_EVENT_BYTES", "NO_HEADERS", "decode"]
+__all__ = ["NO_HEADERS", "decode"]
 
-MAX_EVENT_BYTES: Final = 1 << 20
 NO_HEADERS: Final[tuple[tuple[str, bytes | None], ...]] = ()
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]+")
 _MAX_READ_SAFELY: Final = 1024
 
-_decode_envelope = msgspec.json.Decoder(Envelope).decode
-_decode_change = msgspec.json.Decoder(ChangeData).decode
-_decode_change_event = msgspec.json.Decoder(ChangeEvent).decode
-_decode_note = msgspec.json.Decoder(NoteData).decode
+T = TypeVar("T")
+_ATTRIBUTES: Final = frozenset(Envelope.__struct_fields__)
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-
-
-_PLAINLY_STRUCTURED: Final = (("content-type", STRUCTURED.encode()),)
-_AROUND_AN_ASPECT: Final = 2
-"""How many objects an aspect lies in: the event and its `data`."""
 
 
 def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Rejected:
@@ -67,68 +48,60 @@ def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Reject
             raise refuse("malformed_json", "$", "the record has no value")
         if len(value) > MAX_EVENT_BYTES:
             raise refuse("too_large", "$", f"an event has at most {MAX_EVENT_BYTES} bytes")
-        attributes = binary_attributes(headers) if headers and headers != _PLAINLY_STRUCTURED else None
+        attributes = binary_attributes(headers) if not is_plainly_structured(headers) else None
     except RefusedError as error:
         return Rejected(reason=error.reason, keep=value is None or not may_hint_at_a_secret(value))
     if attributes is None:
         try:
-            return read_code_change(value) or _read_typed(value)
+            return _read_plainly(value)
         except (DoubtError, RefusedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
     return _decode_exactly(value, attributes)
 
 
-def _read_typed(text: bytes) -> Event:
-    """Decode a change event in one go; it must prove to be exact.
+def _read_plainly(text: bytes) -> Event:
+    """Decode an event that proves to be exact and has no extension attributes.
 
     Raises:
         RefusedError, DoubtError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError: the exact way tells why.
     """
-    envelope = _decode_change_event(text)
-    if _encode(envelope) != text:
+    tree = _decode_any(text)
+    if _encode(tree) != text or has_wide_integer(text) or is_too_deep(text):
         raise DoubtError
-    time = check_envelope(envelope)
-    data = envelope.data
-    actor_json = b"" if data.actor is UNSET else bytes(data.actor)
-    return _event(envelope, time, data, actor_json, parts_around(text, actor_json), exact=False)
+    if not isinstance(tree, dict) or not _ATTRIBUTES.issuperset(tree):
+        raise DoubtError
+    return _read(text, tree)
 
 
-def _read_exactly(text: bytes) -> Event:
-    """Decode compact JSON that is known to be exact, step by step, so that the first broken rule is the one that is named.
+def _read(text: bytes, tree: Any) -> Event:
+    """Check an event that is known to be exact, step by step, so that the first broken rule is the one that is named.
+
+    Args:
+        text: the event, compact JSON.
+        tree: the same, decoded.
 
     Raises:
         RefusedError: a rule is broken.
     """
-    envelope = _typed(_decode_envelope, text, "$")
+    envelope = _typed(Envelope, tree, "$")
     time = check_envelope(envelope)
-    raw = bytes(envelope.data)
     data: ChangeData | NoteData
-    data = _typed(_decode_note, raw, "$.data") if envelope.type == NOTE else _typed(_decode_change, raw, "$.data")
-    actor_json = b"" if data.actor is UNSET else bytes(data.actor)
-    return _event(envelope, time, data, actor_json, _generic_parts(text), exact=True)
-
-
-def _event(
-    envelope: Envelope | ChangeEvent,
-    time: times.Time,
-    data: ChangeData | NoteData,
-    actor_json: bytes,
-    parts: tuple[bytes, bytes, bytes],
-    *,
-    exact: bool,
-) -> Event:
+    data = (
+        _typed(NoteData, envelope.data, "$.data")
+        if envelope.type == NOTE
+        else _typed(ChangeData, envelope.data, "$.data")
+    )
+    actor_json = b"" if data.actor is UNSET else _encode(data.actor)
     actor = read_actor(actor_json) if actor_json else None
     if actor is None and data.interface is UNSET:
         raise refuse("missing_member", "$.data.interface", "an event says who (actor) or at least how (interface)")
-    account, subject = envelope.accountid, envelope.subject
+    parts = _parts(text, tree, actor_json)
+    names = (envelope.accountid, envelope.subject, envelope.source, envelope.id)
     if isinstance(data, NoteData):
-        return Event(account, subject, envelope.source, envelope.id, time, actor, actor_json, {}, *parts, is_note=True)
-    patches = _read_patches(data, exact=exact)
+        return Event(*names, time, actor, actor_json, {}, *parts, is_note=True)
+    patches = _read_patches(data)
     return Event(
-        account,
-        subject,
-        envelope.source,
-        envelope.id,
+        *names,
         time,
         actor,
         actor_json,
@@ -137,20 +110,19 @@ def _event(
         False,
         data.activate is not False,
         None if data.base is UNSET else data.base,
-        _read_operation(data, exact=exact),
+        _read_operation(data),
         None if data.rollback_to is UNSET else data.rollback_to,
         data.delete is True,
     )
 
 
-def _read_patches(data: ChangeData, *, exact: bool) -> dict[str, Patch]:
+def _read_patches(data: ChangeData) -> dict[str, Patch]:
     patches: dict[str, Patch] = {}
     for aspect in ASPECTS:
         content = getattr(data, aspect)
         if content is UNSET:
             continue
-        raw = bytes(content)
-        patch = check_aspect(aspect, _open(raw, exact=exact))
+        patch = check_aspect(aspect, content)
         if patch is not None:
             patches[aspect] = patch
             if aspect == "bindings":
@@ -158,26 +130,25 @@ def _read_patches(data: ChangeData, *, exact: bool) -> dict[str, Patch]:
     return patches
 
 
-def _open(raw: bytes, *, exact: bool) -> Any:
-    """Decode an open part of an event; it must be exact."""
-    value = _decode_any(raw)
-    if not exact and (_encode(value) != raw or has_wide_integer(raw) or is_too_deep(raw, _AROUND_AN_ASPECT)):
-        raise DoubtError
-    return value
-
-
-def _typed(decoder: Callable[[bytes], Any], text: bytes, path: str) -> Any:
+def _typed(kind: type[T], value: Any, path: str) -> T:
     try:
-        return decoder(text)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise located(error, path) from None
 
 
-def _generic_parts(text: bytes) -> tuple[bytes, bytes, bytes]:
-    """An event around its actor, members in the order received (but `data` last)."""
-    event = _decode_any(text)
-    data = event.pop("data")
-    attributes = _encode(event)[:-1] + b',"data":'
+def _parts(text: bytes, tree: dict[str, Any], actor_json: bytes) -> tuple[bytes, bytes, bytes]:
+    """An event around its actor; see `parts_around`."""
+    data = tree["data"]
+    is_plain = next(reversed(tree)) == "data" and (not actor_json or next(iter(data)) == "actor")
+    return parts_around(text, actor_json) if is_plain else _parts_in_any_order(tree)
+
+
+def _parts_in_any_order(tree: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+    """The same, members in the order received (but `data` last)."""
+    event = {name: value for name, value in tree.items() if name != "data"}
+    data = tree["data"]
+    attributes = _encode(event)[:-1] + DATA
     if "actor" not in data:
         return attributes, _encode(data), b""
     names = list(data)
@@ -187,7 +158,7 @@ def _generic_parts(text: bytes) -> tuple[bytes, bytes, bytes]:
     return attributes, before, (b"," + rest[1:] if place + 1 < len(names) else b"}")
 
 
-def _read_operation(data: ChangeData, *, exact: bool) -> dict[str, int] | None:
+def _read_operation(data: ChangeData) -> dict[str, int] | None:
     """Check that an event does one thing, and read `deploy`."""
     named = (data.deploy is not UNSET) + (data.rollback_to is not UNSET) + (data.delete is not UNSET)
     if not named:
@@ -196,7 +167,7 @@ def _read_operation(data: ChangeData, *, exact: bool) -> dict[str, int] | None:
         raise refuse("bad_value", "$.data", "aspects, deploy, rollback_to and delete exclude each other")
     if data.delete is False:
         raise refuse("bad_value", "$.data.delete", "delete is true or absent")
-    return None if data.deploy is UNSET else _check_split(_open(bytes(data.deploy), exact=exact))
+    return None if data.deploy is UNSET else _check_split(data.deploy)
 
 
 def _check_split(split: Any) -> dict[str, int]:
@@ -243,14 +214,15 @@ def _decode_exactly(value: bytes, attributes: dict[str, str] | None) -> Event | 
         if not isinstance(event, dict):
             raise refuse("wrong_type", "$", "an event is an object")
         _check_extensions(event)
-        return _read_exactly(_encode(event))
+        text = _encode(event)
+        return _read(text, _decode_any(text))
     except RefusedError as error:
         return Rejected(reason=error.reason, known=known, keep=keep and error.reason.code != "plaintext_secret")
 
 
 def _check_extensions(event: dict[str, Any]) -> None:
     for name, value in event.items():
-        if name not in Envelope.__struct_fields__:
+        if name not in _ATTRIBUTES:
             if not _ATTRIBUTE.fullmatch(name):
                 raise refuse("unknown_member", join("$", name), "no CloudEvents attribute has such a name")
             if isinstance(value, dict | list | float):

@@ -24,6 +24,7 @@ __all__ = [
     "Line",
     "Origin",
     "decode_entry",
+    "encode_deployed",
     "encode_duplicate",
     "encode_folded",
     "encode_head",
@@ -204,21 +205,46 @@ def encode_folded(head: bytes, event: Event, actor: bytes, outcome: Outcome) -> 
         None where the entry is larger than `MAX_ENTRY_BYTES` even with all that may move in the blob store.
     """
     if outcome.deployment is not None and outcome.version is not None and not outcome.moves_owners:
-        entry = _join_deployed(head, event, actor, outcome, outcome.version, outcome.deployment)
+        parts = (event.attributes, event.before, actor, event.after)
+        entry = encode_deployed(head, parts, outcome.changes or [], outcome.version, outcome.deployment)
         if len(entry) <= MAX_ENTRY_BYTES:
             return Line(entry)
-    parts = _parts(event, actor, outcome)
-    entry = _join(head, event.attributes, outcome, parts, ())
+    movable = _parts(event, actor, outcome)
+    entry = _join(head, event.attributes, outcome, movable, ())
     if len(entry) <= MAX_ENTRY_BYTES:
         return Line(entry)
     moved: list[str] = []
     for name in _MOVABLE:
-        if name in parts and len(entry) > MAX_ENTRY_BYTES:
+        if name in movable and len(entry) > MAX_ENTRY_BYTES:
             moved.append(name)
-            entry = _join(head, event.attributes, outcome, parts, moved)
+            entry = _join(head, event.attributes, outcome, movable, moved)
     if len(entry) > MAX_ENTRY_BYTES:
         return None
-    return Line(entry, tuple((sha256(parts[name]).hexdigest(), parts[name]) for name in moved))
+    return Line(entry, tuple((sha256(movable[name]).hexdigest(), movable[name]) for name in moved))
+
+
+def encode_deployed(
+    head: bytes, event: Sequence[bytes], changes: Sequence[Change], version: Version, deployment: Deployment
+) -> bytes:
+    """The entry of an event whose new version took all traffic and that did nothing else, as most do; of any size.
+
+    Args:
+        head: as `encode_head` made it.
+        event: the event in pieces, its actor sealed.
+        changes: what changed.
+        version: the new version.
+        deployment: of it.
+    """
+    manifest = manifest_json(version.code, version.bindings, version.config)
+    made = (
+        f'}},"outcome":"deployed","changes":{_encode(changes).decode()},"version":{{"id":"{version.id}",'
+        f'"number":{version.number},"sha256":"{sha256(manifest).hexdigest()}","manifest":'
+    )
+    active = (
+        f'}},"deployment":{{"id":"{deployment.id}","number":{deployment.number},'
+        f'"versions":{{"{version.id}":100}},"rollback":false}}}}'
+    )
+    return b"".join((head, *event, made.encode(), manifest, active.encode()))
 
 
 def _parts(event: Event, actor: bytes, outcome: Outcome) -> dict[str, bytes]:
@@ -265,32 +291,6 @@ def _join(head: bytes, attributes: bytes, outcome: Outcome, parts: dict[str, byt
         pieces.append(b',"others":[%b]' % b",".join(map(_lost_json, outcome.others)))
     pieces.append(b"}")
     return b"".join(pieces)
-
-
-def _join_deployed(
-    head: bytes, event: Event, actor: bytes, outcome: Outcome, version: Version, deployment: Deployment
-) -> bytes:
-    """What `_join` gives where all that happened is that a new version took all traffic, as most entries say."""
-    manifest = manifest_json(version.code, version.bindings, version.config)
-    made = f',"version":{{"id":"{version.id}","number":{version.number},"sha256":"{sha256(manifest).hexdigest()}","manifest":'
-    active = (
-        f'}},"deployment":{{"id":"{deployment.id}","number":{deployment.number},'
-        f'"versions":{{"{version.id}":100}},"rollback":false}}}}'
-    )
-    return b"".join(
-        (
-            head,
-            event.attributes,
-            event.before,
-            actor,
-            event.after,
-            b'},"outcome":"deployed","changes":',
-            _encode(outcome.changes),
-            made.encode(),
-            manifest,
-            active.encode(),
-        )
-    )
 
 
 def _part(name: str, parts: dict[str, bytes], moved: Sequence[str]) -> tuple[bytes, ...]:

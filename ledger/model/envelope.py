@@ -4,14 +4,14 @@ Source: CloudEvents 1.0.2, sections 3 and 4; the names of accounts and scripts a
 """
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ledger.model import times
 from ledger.model.aspects import located
-from ledger.model.events import CHANGE, NAME_PATTERN, NOTE, Actor, Attributes
+from ledger.model.events import CHANGE, NAME_PATTERN, NOTE, Actor
 from ledger.model.reasons import join, refuse
 
 __all__ = ["ACTOR_FIRST", "DATA", "NAME", "DoubtError", "check_envelope", "parts_around", "read_actor"]
@@ -29,6 +29,27 @@ _encode = msgspec.json.Encoder().encode
 _names: set[str] = set()
 """Names of scripts and accounts that were checked. The same few come again and again; likewise actors, by their bytes."""
 _actors: dict[bytes, Actor] = {}
+
+
+class Attributes(Protocol):
+    """The attributes of an event."""
+
+    @property
+    def specversion(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def time(self) -> str: ...
+    @property
+    def accountid(self) -> str: ...
+    @property
+    def datacontenttype(self) -> str | UnsetType: ...
 
 
 class DoubtError(Exception):

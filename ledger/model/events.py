@@ -1,10 +1,10 @@
 """Change events: what a record holds once it is decoded, and what is known of one that was refused."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from ledger.model import times
 from ledger.model.aspects import Patch
@@ -12,12 +12,11 @@ from ledger.model.reasons import Reason
 
 __all__ = [
     "CHANGE",
+    "MAX_EVENT_BYTES",
     "NAME_PATTERN",
     "NOTE",
     "Actor",
-    "Attributes",
     "ChangeData",
-    "ChangeEvent",
     "Envelope",
     "Event",
     "Id",
@@ -28,6 +27,8 @@ __all__ = [
 
 CHANGE: Final = "ledger.change.v1"
 NOTE: Final = "ledger.note.v1"
+
+MAX_EVENT_BYTES: Final = 1 << 20
 
 NAME_PATTERN: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"
 """Of accounts and scripts."""
@@ -46,8 +47,8 @@ class Actor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_behalf_of: Id | UnsetType = UNSET
 
 
-class Attributes(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """The CloudEvents attributes that every event has, in the order in which producers usually write them; `data` comes last."""
+class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """The CloudEvents attributes that every event has, in the order in which producers usually write them; `data` is not checked yet."""
 
     specversion: str
     type: str
@@ -58,33 +59,28 @@ class Attributes(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     accountid: str
     datacontenttype: str | UnsetType = UNSET
     dataschema: str | UnsetType = UNSET
-
-
-class Envelope(Attributes, kw_only=True):
-    """An event whose `data` is not decoded yet."""
-
-    data: Raw
+    data: Any
 
 
 class ChangeData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
-    """`data` of a change event; aspects are parsed only where present."""
+    """`data` of a change event; actor, aspects and `deploy` are checked in steps of their own."""
 
-    actor: Raw | UnsetType = UNSET
+    actor: Any = UNSET
     interface: Id | UnsetType = UNSET
     message: str | UnsetType = UNSET
     tag: str | UnsetType = UNSET
     activate: bool | UnsetType = UNSET
     base: Id | UnsetType = UNSET
-    code: Raw | UnsetType = UNSET
-    bindings: Raw | UnsetType = UNSET
-    config: Raw | UnsetType = UNSET
-    routes: Raw | UnsetType = UNSET
-    domains: Raw | UnsetType = UNSET
-    crons: Raw | UnsetType = UNSET
-    queues: Raw | UnsetType = UNSET
-    subdomain: Raw | UnsetType = UNSET
-    settings: Raw | UnsetType = UNSET
-    deploy: Raw | UnsetType = UNSET
+    code: Any = UNSET
+    bindings: Any = UNSET
+    config: Any = UNSET
+    routes: Any = UNSET
+    domains: Any = UNSET
+    crons: Any = UNSET
+    queues: Any = UNSET
+    subdomain: Any = UNSET
+    settings: Any = UNSET
+    deploy: Any = UNSET
     rollback_to: Id | UnsetType = UNSET
     delete: bool | UnsetType = UNSET
 
@@ -92,16 +88,10 @@ class ChangeData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, for
 class NoteData(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
     """`data` of an operator's note."""
 
-    actor: Raw | UnsetType = UNSET
+    actor: Any = UNSET
     interface: Id | UnsetType = UNSET
     action: Id
-    detail: Raw | UnsetType = UNSET
-
-
-class ChangeEvent(Attributes, kw_only=True):
-    """A whole change event, decoded in one go."""
-
-    data: ChangeData
+    detail: Any = UNSET
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

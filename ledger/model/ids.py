@@ -1,9 +1,9 @@
 """Ids: derived from what identifies an event, so that a producer knows them before the fold has run."""
 
 from hashlib import sha256
-from struct import Struct
+from typing import Final
 
-__all__ = ["deployment_id", "event_key", "script_tag", "version_id"]
+__all__ = ["both_ids", "deployment_id", "event_key", "script_tag", "version_id"]
 
 
 def version_id(account: str, script: str, source: str, event_id: str) -> str:
@@ -16,6 +16,12 @@ def deployment_id(account: str, script: str, source: str, event_id: str) -> str:
     return _uuid8(f"deployment\0{account}\0{script}\0{source}\0{event_id}")
 
 
+def both_ids(account: str, script: str, source: str, event_id: str) -> tuple[str, str]:
+    """The ids of the version and of the deployment that an event makes."""
+    made = f"\0{account}\0{script}\0{source}\0{event_id}"
+    return _uuid8(f"version{made}"), _uuid8(f"deployment{made}")
+
+
 def script_tag(account: str, script: str) -> str:
     """A script's tag, 32 lower-case hex digits (wrangler 2 asks for it)."""
     return sha256(f"script\0{account}\0{script}".encode()).hexdigest()[:32]
@@ -26,9 +32,10 @@ def event_key(source: str, event_id: str) -> str:
     return f"{source}\0{event_id}"
 
 
-_WORDS = Struct(">IHHHHI").unpack_from
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""A hex digit to the one that says the UUID's variant (RFC 9562, section 4.1) and keeps the lower two bits."""
 
 
 def _uuid8(text: str) -> str:
-    a, b, c, d, e, f = _WORDS(sha256(text.encode()).digest())
-    return "%08x-%04x-%04x-%04x-%04x%08x" % (a, b, c & 0x0FFF | 0x8000, d & 0x3FFF | 0x8000, e, f)  # noqa: UP031
+    digits = sha256(text.encode()).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"

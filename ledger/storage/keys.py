@@ -31,7 +31,7 @@ from ledger.storage.macs import Mac
 from ledger.storage.people import PeopleReader, Person, pseudonym_of
 from ledger.storage.store import Store
 
-__all__ = ["KeyRaceError", "KeyStore", "Mac", "PeopleReader", "Person", "read_account_key"]
+__all__ = ["KeyRaceError", "KeyStore", "Mac", "PeopleReader", "Person", "Staged", "read_account_key"]
 
 _SIGNING: Final = "signing.json"
 _LEDGER: Final = "ledger.json"
@@ -39,16 +39,20 @@ _SEED_BYTES: Final = 32
 _LEDGER_KEY_BYTES: Final = 32
 
 
+Staged = tuple[tuple[str, bytes], ...]
+"""New keys that are not stored yet: name and content of their files."""
+
+
 class KeyRaceError(StoreConflictError):
-    """Another worker made one of the keys first. The staged ones are dropped: fold again, the stored ones will be found."""
+    """Another worker made one of the keys first. What used ours is of no use: fold again with `fresh` keys, which finds the stored ones."""
 
 
 class KeyStore:
-    """The keys of one ledger, for its writer. New keys are *staged*: in memory until `flush` makes them durable.
+    """The keys of one ledger, for one writer. New keys are *staged*: in memory until they are taken and kept.
 
-    A segment must not be written before the keys that it uses are flushed: a crash between would leave MACs and sealed
-    identities that nobody can ever check or open. Not for use from several threads at once. Keys that were read are kept in
-    memory, so a process that runs goes on using a person's key that was erased meanwhile.
+    A segment must not be written before the keys that it uses are kept: a crash between would leave MACs and sealed
+    identities that nobody can ever check or open. Not for use from several threads at once, but for `keep`. Keys that were read
+    stay in memory, so a process that runs goes on using a person's key that was erased meanwhile.
 
     Open with `KeyStore.open`, make with `KeyStore.create`.
     """
@@ -59,8 +63,7 @@ class KeyStore:
         self._accounts: dict[str, bytes] = {}
         self._people: dict[tuple[str, str], Person] = {}
         self._staged: dict[str, bytes] = {}
-        self._staged_accounts: list[str] = []
-        self._staged_people: list[tuple[str, str]] = []
+        self._ledger_key = ledger_key
         self.name = name
         self.ledger = Mac(ledger_key)
 
@@ -122,7 +125,6 @@ class KeyStore:
             if key is None:
                 key = secrets.token_bytes(ACCOUNT_KEY_BYTES)
                 self._staged[account_name(account)] = KeyFile(account=account, key=key).encode()
-                self._staged_accounts.append(account)
             self._accounts[account] = key
         return key
 
@@ -131,43 +133,37 @@ class KeyStore:
         found = self._people.get((account, actor_id))
         return found if found is not None else self._load_person(account, actor_id)
 
-    def flush(self) -> None:
-        """Make all staged keys durable, together.
+    def fresh(self) -> "KeyStore":
+        """The same keys as they are stored: nothing staged, nothing remembered."""
+        return KeyStore(self._store, self.name, self._seed, self._ledger_key)
+
+    def take_staged(self) -> Staged:
+        """The keys that were staged since the last time; whoever takes them keeps them, or drops all that used them."""
+        staged = tuple(self._staged.items())
+        self._staged.clear()
+        return staged
+
+    def keep(self, staged: Staged) -> None:
+        """Make keys durable, together. Reads and changes nothing in memory, so another thread may do it.
 
         Raises:
             KeyRaceError: `key_race`: another worker made one of them first, and the stored one wins.
             StoreError: which of them were stored is unknown.
-            On both, all staged keys are dropped from memory: what was folded with them has to be dropped and folded again,
-            which finds the stored ones.
         """
-        if not self._staged:
+        if not staged:
             return
-        try:
-            created = self._store.put_many(list(self._staged.items()))
-        except BaseException:
-            self.discard_staged()
-            raise
+        created = self._store.put_many(staged)
         if not all(created):
             # An account's key that lost leaves people's keys whose names were derived from it: nobody will look for them, and
             # nothing was sealed with them. They are made again under the account's stored key.
             count = created.count(False)
-            self.discard_staged()
             raise KeyRaceError(
                 "key_race", f"another worker made {count} of {len(created)} new keys first", "read again and repeat"
             )
-        self._forget_staging()
-
-    def discard_staged(self) -> None:
-        """Drop the keys that were staged since the last flush, from memory too: what used them is not going to be written."""
-        for account in self._staged_accounts:
-            self._accounts.pop(account, None)
-        for person in self._staged_people:
-            self._people.pop(person, None)
-        self._forget_staging()
 
     @property
     def staged(self) -> int:
-        """How many keys wait for `flush`."""
+        """How many keys wait to be taken."""
         return len(self._staged)
 
     def erase(self, account: str, actor_id: str) -> str | None:
@@ -201,15 +197,9 @@ class KeyStore:
         person = Person(account, pseudonym_of(key, actor_id), key)
         if key_file is None:
             self._staged[name] = KeyFile(account=account, pseudonym=person.pseudonym, key=key).encode()
-            self._staged_people.append((account, actor_id))
         elif key_file.pseudonym != person.pseudonym or key_file.account != account:
             raise IntegrityError(
                 "malformed_key", f"{name} in {self._store!r} is not the key of the person that it is named for"
             )
         self._people[account, actor_id] = person
         return person
-
-    def _forget_staging(self) -> None:
-        self._staged.clear()
-        self._staged_accounts.clear()
-        self._staged_people.clear()

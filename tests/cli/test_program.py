@@ -112,7 +112,7 @@ def named(tmp_path: Path) -> Path:
     keys = KeyStore.create(LocalStore(tmp_path / "keys", file_mode=0o600), "test")
     person = keys.person("acme", "u_17")
     sealed = person.seal(b'{"type":"user","id":"u_17","email":"ana@acme.example"}')
-    keys.flush()
+    keys.keep(keys.take_staged())
     actor = {"type": "user", "pseudonym": person.pseudonym, "sealed": sealed}
     write_ledger(
         tmp_path, [[entry(0, "deployed", actor=actor, version=version(1), deployment=deployment(1, {1: 100}))]]

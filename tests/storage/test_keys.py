@@ -1,4 +1,4 @@
-"""Keys: made once, staged and flushed together, raced for, erased; never shown."""
+"""Keys: made once, staged and kept together, raced for, erased; never shown."""
 
 import hmac
 import stat
@@ -34,6 +34,11 @@ class FailingStore:
         if self._persist:
             self._store.put_many(objects)
         raise StoreError("store_io", "the disk is gone")
+
+
+def keep(keys: KeyStore) -> None:
+    """Keep what is staged."""
+    keys.keep(keys.take_staged())
 
 
 @pytest.fixture
@@ -112,12 +117,12 @@ def test_a_damaged_key_file_is_an_integrity_error(store: Store, keys: KeyStore, 
     assert caught.value.__cause__ is None
 
 
-def test_new_keys_are_nowhere_until_they_are_flushed(store: Store, keys: KeyStore) -> None:
-    """Account and person keys are staged in memory, and flushed by one put_many."""
+def test_new_keys_are_nowhere_until_they_are_kept(store: Store, keys: KeyStore) -> None:
+    """Account and person keys are staged in memory, and kept by one put_many."""
     person = keys.person("acme", "u_17")
     assert keys.staged == 2
     assert sorted(store.list("")) == ["ledger.json", "signing.json"]
-    keys.flush()
+    keep(keys)
     assert keys.staged == 0
     assert sorted(store.list("")) == [
         account_name("acme"),
@@ -128,16 +133,16 @@ def test_new_keys_are_nowhere_until_they_are_flushed(store: Store, keys: KeyStor
     assert KeyStore.open(store, "demo").person("acme", "u_17").pseudonym == person.pseudonym
 
 
-def test_flushing_nothing_writes_nothing(store: Store, keys: KeyStore) -> None:
+def test_keeping_nothing_writes_nothing(store: Store, keys: KeyStore) -> None:
     """A batch that needs no new key costs no write."""
-    KeyStore.open(FailingStore(store, persist=False), "demo").flush()
+    keep(KeyStore.open(FailingStore(store, persist=False), "demo"))
 
 
 def test_a_person_is_the_same_one_each_time(store: Store, keys: KeyStore) -> None:
     """Pseudonym, seal and MAC are functions of the person's key alone: replays on another worker agree."""
     first = keys.person("acme", "u_17")
     assert keys.person("acme", "u_17") is first
-    keys.flush()
+    keep(keys)
     again = KeyStore.open(store, "demo").person("acme", "u_17")
     assert again.pseudonym == first.pseudonym
     assert again.seal(ACTOR) == first.seal(ACTOR) == first.seal(ACTOR)
@@ -191,15 +196,16 @@ def test_remembered_seals_stay_few_and_right() -> None:
     assert len(person._seals) <= 64
 
 
-def test_of_two_workers_the_first_to_flush_wins(store: Store, keys: KeyStore) -> None:
-    """The second one's flush is a KeyRaceError; after it, it finds the stored keys."""
+def test_of_two_workers_the_first_to_keep_wins(store: Store, keys: KeyStore) -> None:
+    """For the second one it is a KeyRaceError; fresh, its keys are the stored ones."""
     other = KeyStore.open(store, "demo")
     lost = other.person("acme", "u_17").pseudonym
     kept = keys.person("acme", "u_17")
-    keys.flush()
+    keep(keys)
     with pytest.raises(KeyRaceError) as caught:
-        other.flush()
+        keep(other)
     assert caught.value.code == "key_race"
+    other = other.fresh()
     again = other.person("acme", "u_17")
     assert again.pseudonym == kept.pseudonym != lost
     assert again.seal(ACTOR) == kept.seal(ACTOR)
@@ -212,56 +218,48 @@ def test_a_race_for_an_account_drops_its_people_too(store: Store, keys: KeyStore
     other = KeyStore.open(store, "demo")
     other.person("acme", "u_99")
     keys.account("acme")
-    keys.flush()
+    keep(keys)
     with pytest.raises(KeyRaceError):
-        other.flush()
+        keep(other)
+    other = other.fresh()
     found = other.person("acme", "u_99")
-    other.flush()
+    keep(other)
     assert KeyStore.open(store, "demo").person("acme", "u_99").pseudonym == found.pseudonym
 
 
 @pytest.mark.parametrize("persist", [False, True], ids=["not persisted", "persisted but reported failed"])
-def test_a_failed_flush_drops_what_was_staged(store: Store, keys: KeyStore, *, persist: bool) -> None:
-    """After a failure the stored keys count, whether or not the failed flush stored them."""
+def test_after_a_failure_the_stored_keys_count(store: Store, keys: KeyStore, *, persist: bool) -> None:
+    """Whether or not the keys that failed were stored: fresh, what is there is used, and what is not is made anew."""
     failing = KeyStore.open(FailingStore(store, persist=persist), "demo")
     staged = failing.person("acme", "u_17").pseudonym
     with pytest.raises(StoreError):
-        failing.flush()
-    assert failing.staged == 0
-    again = failing.person("acme", "u_17").pseudonym
-    assert (again == staged) is persist
-    assert failing.staged == (0 if persist else 2)
+        keep(failing)
+    fresh = failing.fresh()
+    assert (fresh.person("acme", "u_17").pseudonym == staged) is persist
+    assert fresh.staged == (0 if persist else 2)
 
 
-def test_discarded_keys_are_forgotten(store: Store, keys: KeyStore) -> None:
-    """What was staged for a batch that is dropped is not used for the next one."""
-    staged = keys.person("acme", "u_17").pseudonym
-    keys.discard_staged()
-    assert keys.staged == 0
-    assert keys.person("acme", "u_17").pseudonym != staged
-
-
-def test_discarding_keeps_what_was_flushed(store: Store, keys: KeyStore) -> None:
-    """Keys that are stored stay in memory."""
+def test_what_was_taken_is_staged_no_more(store: Store, keys: KeyStore) -> None:
+    """Each new key is in one batch's hands, and stays in memory for the next batch."""
     person = keys.person("acme", "u_17")
-    keys.flush()
-    keys.person("acme", "u_18")
-    keys.discard_staged()
+    assert len(keys.take_staged()) == 2
     assert keys.person("acme", "u_17") is person
+    keys.person("acme", "u_18")
+    assert len(keys.take_staged()) == 1
 
 
 def test_an_account_without_a_key_has_none_to_read(store: Store, keys: KeyStore) -> None:
     """Reading an account's key never makes one."""
     assert read_account_key(store, "acme") is None
     key = keys.account("acme")
-    keys.flush()
+    keep(keys)
     assert read_account_key(store, "acme") == key
 
 
 def test_a_key_under_another_accounts_name_is_refused(store: Store, keys: KeyStore) -> None:
     """Key files that were exchanged are found."""
     keys.account("acme")
-    keys.flush()
+    keep(keys)
     store.put(account_name("other"), store.get(account_name("acme")))
     with pytest.raises(IntegrityError) as caught:
         KeyStore.open(store, "demo").account("other")
@@ -271,7 +269,7 @@ def test_a_key_under_another_accounts_name_is_refused(store: Store, keys: KeySto
 def test_a_key_under_another_persons_name_is_refused(store: Store, keys: KeyStore) -> None:
     """A person's key must make the pseudonym that it is stored with, from the actor's id."""
     keys.person("acme", "u_17")
-    keys.flush()
+    keep(keys)
     (name,) = store.list(people_prefix("acme"))
     other = f"{people_prefix('acme')}{hmac.new(keys.account('acme'), b'u_18', 'sha256').hexdigest()}.json"
     store.put(other, store.get(name))
@@ -284,7 +282,7 @@ def test_an_erased_person_can_not_be_named_any_more(store: Store, keys: KeyStore
     """Erasing deletes the key and says whose it was; the same actor becomes another person afterwards."""
     person = keys.person("acme", "u_17")
     sealed = person.seal(ACTOR)
-    keys.flush()
+    keep(keys)
     assert keys.erase("acme", "u_17") == person.pseudonym
     assert keys.erase("acme", "u_17") is None
     assert PeopleReader(store).identity("acme", person.pseudonym, sealed) is None
@@ -295,7 +293,7 @@ def test_erasing_somebody_unknown_erases_nobody(store: Store, keys: KeyStore) ->
     """Neither an unknown account nor an unknown actor gets a key by being erased."""
     assert keys.erase("nobody", "u_1") is None
     keys.account("acme")
-    keys.flush()
+    keep(keys)
     assert keys.erase("acme", "u_1") is None
     assert keys.staged == 0
 
@@ -303,7 +301,7 @@ def test_erasing_somebody_unknown_erases_nobody(store: Store, keys: KeyStore) ->
 def test_readers_name_people_whose_keys_exist(store: Store, keys: KeyStore) -> None:
     """With the key the actor's JSON comes back, without it None; accounts are kept apart."""
     people = [keys.person("acme", f"u_{number}") for number in range(20)]
-    keys.flush()
+    keep(keys)
     reader = PeopleReader(store)
     for number, person in enumerate(people):
         assert reader.identity("acme", person.pseudonym, person.seal(b"%d" % number)) == b"%d" % number
@@ -330,7 +328,7 @@ def test_readers_that_may_not_see_the_keys_name_nobody(store: Store, monkeypatch
 def test_a_sealed_identity_that_was_changed_is_not_taken_for_an_erased_one(store: Store, keys: KeyStore) -> None:
     """Where the key exists and does not fit, readers say so."""
     person = keys.person("acme", "u_17")
-    keys.flush()
+    keep(keys)
     with pytest.raises(IntegrityError) as caught:
         PeopleReader(store).identity("acme", person.pseudonym, b64encode(bytes(40)).decode())
     assert caught.value.code == "bad_seal"
@@ -340,7 +338,7 @@ def test_key_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     """On a local store files have mode 0600, folders 0700."""
     keys = KeyStore.create(open_store(str(tmp_path / "keys"), file_mode=0o600, dir_mode=0o700), "demo")
     keys.person("acme", "u_17")
-    keys.flush()
+    keep(keys)
     paths = [tmp_path / "keys", *(tmp_path / "keys").rglob("*")]
     assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in paths} == {(True, 0o700), (False, 0o600)}
 
@@ -348,7 +346,7 @@ def test_key_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 def test_no_key_file_names_a_person(store: Store, keys: KeyStore) -> None:
     """Neither names nor contents of key files hold the actor's id."""
     keys.person("acme", "ana@acme.example")
-    keys.flush()
+    keep(keys)
     for name in store.list(""):
         assert b"ana@" not in name.encode() + store.get(name)
         assert sha256(b"ana@acme.example").hexdigest() not in name
@@ -357,7 +355,7 @@ def test_no_key_file_names_a_person(store: Store, keys: KeyStore) -> None:
 def test_no_repr_shows_a_key(store: Store, keys: KeyStore) -> None:
     """Printing anything that holds keys shows none of their bytes."""
     person = keys.person("acme", "u_17")
-    keys.flush()
+    keep(keys)
     shown = "".join(map(repr, (keys, person, person.mac, keys.ledger, keys.signer("demo/0000"))))
     secrets = [line.split(b'"')[-2].decode() for line in map(store.get, store.list(""))]
     assert len(secrets) == 4

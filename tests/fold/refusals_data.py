@@ -23,6 +23,7 @@ from tests.fold.building import (
 )
 from tests.fold.refusing import FITS, GOOD, RAW, accepted, refused, with_attributes, with_data
 
+NOTE = "ledger.note.v1"
 PLAIN = "hunter2hunter2"
 
 WHO = [
@@ -69,6 +70,19 @@ WHO = [
     ),
     refused(
         "a note with code", with_attributes(**note("n1", code=code()), time=at(0)), "unknown_member", "$.data.code"
+    ),
+    refused("a note that is a change but for its type", with_attributes(type=NOTE), "unknown_member", "$.data.code"),
+    refused(
+        "a note that deletes",
+        with_attributes(type=NOTE, data={"interface": "cli", "delete": True}),
+        "unknown_member",
+        "$.data.delete",
+    ),
+    refused(
+        "a note without an action",
+        with_attributes(type=NOTE, data={"interface": "cli"}),
+        "missing_member",
+        "$.data.action",
     ),
 ]
 

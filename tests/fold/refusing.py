@@ -16,7 +16,7 @@ from tests.fold.building import (
     text,
 )
 
-GOOD = {**change("e1", code=code()), "time": at(0)}
+GOOD = change("e1", code=code(), time=at(0))
 RAW = text(GOOD)
 FITS = deployed("code main added", "code modules/index.js added", version=1, deployment=1)
 

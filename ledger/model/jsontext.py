@@ -110,7 +110,7 @@ def has_wide_integer(raw: bytes) -> bool:
 
 
 def _integer(digits: str) -> int | float:
-    if len(digits) <= len(str(_MAX_EXACT)):
+    if len(digits) <= len(str(-_MAX_EXACT)):
         value = int(digits)
         if -_MAX_EXACT <= value <= _MAX_EXACT:
             return value

@@ -166,7 +166,11 @@ class Folder:
             script = account.scripts.get(event.subject, ABSENT)
             effective_at, skew = effective_time(event.time, state.recorded, script.effective_at)
             head = self._head(record, account, self._sealed(record, event)[0], effective_at, skew)
-            self._append(encode_duplicate(head, event, first), record, account)
+            entry = encode_duplicate(head, event, first)
+            if len(entry) > MAX_ENTRY_BYTES:  # by attributes that the first had not
+                self._reject(record, _known(event, account=event.account), _OVERSIZED)
+            else:
+                self._append(entry, record, account)
             return
         outcome = fold(account, event, state.recorded, self._found(event))
         if outcome.reason is not None:

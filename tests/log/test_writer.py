@@ -176,6 +176,19 @@ def test_an_entry_that_no_moving_makes_small_enough_is_rejected() -> None:
     check_objects(log, entries)
 
 
+def test_a_duplicate_whose_own_attributes_are_too_large_is_rejected() -> None:
+    """An event that is known already comes again with an extension that no entry can hold: `oversized_entry`."""
+    first = event("first", code=code(1))
+    again = first.replace(b'"data":', b'"padding":"' + b"x" * 66_000 + b'","data":', 1)
+    records = [record(offset, value) for offset, value in enumerate((first, again, first))]
+    log = memory_log()
+    append(log.open(), records)
+    entries = check(log, records)
+    assert [entry["outcome"] for entry in entries] == ["deployed", "rejected", "duplicate"]
+    assert entries[1]["reason"]["code"] == "oversized_entry"
+    check_objects(log, entries)
+
+
 # --- the cache -----------------------------------------------------------------------------------------------------------------------
 
 

@@ -6,12 +6,13 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.
 from collections.abc import Iterable
 from typing import Final
 
-from ledger.model.reasons import join, refuse
+from ledger.model.reasons import RefusedError, join, refuse
 
 __all__ = ["STRUCTURED", "Headers", "binary_attributes", "is_plainly_structured"]
 
 STRUCTURED: Final = "application/cloudevents+json"
 _PLAINLY: Final = (("content-type", STRUCTURED.encode()),)
+_CONTENT_TYPE: Final = "datacontenttype"
 _ORDER: Final = ("specversion", "type", "source", "id", "subject", "time", "accountid", "datacontenttype", "dataschema")
 
 Headers = Iterable[tuple[str, bytes | None]]
@@ -33,22 +34,38 @@ def binary_attributes(headers: Headers) -> dict[str, str] | None:
     for name, value in headers:
         lower = name.lower()
         if lower == "content-type":
-            content_type = (value or b"").decode("latin-1").strip()
+            if content_type is not None:
+                raise _repeated(_CONTENT_TYPE)
+            content_type = _text(value)
         elif lower.startswith("ce_"):
             attribute = lower[3:]
             if attribute in found:
-                raise refuse("duplicate_member", join("$", attribute), "the attribute's header occurs twice")
+                raise _repeated(attribute)
             try:
                 found[attribute] = (value or b"").decode()
             except UnicodeDecodeError:
                 raise refuse("not_utf8", join("$", attribute), "the attribute's header is not UTF-8") from None
-    if content_type is not None and content_type.lower().startswith("application/cloudevents"):
+    if content_type is not None and _is_of_cloudevents(content_type):
         if content_type.partition(";")[0].strip().lower() != STRUCTURED:
             raise refuse("bad_value", "$", f"of the structured modes only {STRUCTURED} is read")
         return None
     if not found:
         return None
     if content_type is not None:
-        found["datacontenttype"] = content_type
+        if _CONTENT_TYPE in found:
+            raise _repeated(_CONTENT_TYPE)
+        found[_CONTENT_TYPE] = content_type
     first = [name for name in _ORDER if name in found]
     return {name: found[name] for name in (*first, *sorted(set(found) - set(first)))}
+
+
+def _is_of_cloudevents(content_type: str) -> bool:
+    return content_type.lower().startswith("application/cloudevents")
+
+
+def _text(content_type: bytes | None) -> str:
+    return (content_type or b"").decode("latin-1").strip()
+
+
+def _repeated(attribute: str) -> RefusedError:
+    return refuse("duplicate_member", join("$", attribute), "the attribute's header occurs twice")

@@ -330,6 +330,20 @@ MODES = [
         "plaintext_secret",
         headers=_binary(_ATTRIBUTES),
     ),
+    *(
+        refused(
+            f"a content type in two headers: {second}",
+            _BODY,
+            "duplicate_member",
+            "$.datacontenttype",
+            headers=[*_binary(_ATTRIBUTES), (second, value)],
+        )
+        for second, value in (
+            ("ce_datacontenttype", b"application/json"),
+            ("content-type", b"application/json"),
+            ("Content-Type", b"application/cloudevents+json"),
+        )
+    ),
     refused("a binary event of another key", _BODY, "key_mismatch", headers=_binary(_ATTRIBUTES), key=b"beta"),
     case(
         "good events are unaffected by bad ones between them",

@@ -85,9 +85,14 @@ def _assemble(record: Record) -> Any:
     headers = [(name.lower(), value) for name, value in record.headers]
     content_type = dict(headers).get("content-type", b"")
     binary = any(name.startswith("ce_") for name, _ in headers)
-    if content_type.startswith(b"application/cloudevents") or not binary:
+    if not binary or (
+        content_type.startswith(b"application/cloudevents") and [name for name, _ in headers].count("content-type") == 1
+    ):
         return parse(record.value)
     event: dict[str, Any] = {}
+    types = [value for name, value in headers if name in ("content-type", "ce_datacontenttype")]
+    if len(types) > 1:
+        raise Refused("duplicate_member", "$.datacontenttype")
     for name, value in headers:
         if name.startswith("ce_"):
             try:

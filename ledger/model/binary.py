@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.model.reasons import RefusedError, join, refuse
 
-__all__ = ["STRUCTURED", "Headers", "binary_attributes", "is_plainly_structured"]
+__all__ = ["STRUCTURED", "Headers", "binary_attributes", "is_plainly_structured", "readable_attributes"]
 
 STRUCTURED: Final = "application/cloudevents+json"
 _PLAINLY: Final = (("content-type", STRUCTURED.encode()),)
@@ -57,6 +57,25 @@ def binary_attributes(headers: Headers) -> dict[str, str] | None:
         found[_CONTENT_TYPE] = content_type
     first = [name for name in _ORDER if name in found]
     return {name: found[name] for name in (*first, *sorted(set(found) - set(first)))}
+
+
+def readable_attributes(headers: Headers) -> list[tuple[str, str | None]]:
+    """What the headers say of an event in binary mode, whatever else is wrong with it; nothing where the mode is not that one.
+
+    Returns:
+        Every attribute in the order of its headers, repeated ones included; None where it is not UTF-8.
+    """
+    found: list[tuple[str, str | None]] = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "content-type" and _is_of_cloudevents(_text(value)):
+            return []
+        if lower.startswith("ce_"):
+            try:
+                found.append((lower[3:], (value or b"").decode()))
+            except UnicodeDecodeError:
+                found.append((lower[3:], None))
+    return found
 
 
 def _is_of_cloudevents(content_type: str) -> bool:

@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from ledger.model import times
 from ledger.model.aspects import ASPECTS, SECRET_TYPES, Patch, check_aspect, located
-from ledger.model.binary import Headers, binary_attributes, is_plainly_structured
+from ledger.model.binary import Headers, binary_attributes, is_plainly_structured, readable_attributes
 from ledger.model.envelope import DATA, NAME, DoubtError, check_envelope, parts_around, read_actor
 from ledger.model.events import MAX_EVENT_BYTES, NOTE, ChangeData, Envelope, Event, Known, NoteData, Rejected
 from ledger.model.jsontext import Members, has_wide_integer, is_too_deep, parse, to_plain
@@ -50,7 +50,8 @@ def decode(value: bytes | None, headers: Headers = NO_HEADERS) -> Event | Reject
             raise refuse("too_large", "$", f"an event has at most {MAX_EVENT_BYTES} bytes")
         attributes = binary_attributes(headers) if not is_plainly_structured(headers) else None
     except RefusedError as error:
-        return Rejected(reason=error.reason, keep=value is None or not may_hint_at_a_secret(value))
+        known = _read_safely(Members(readable_attributes(headers)))
+        return Rejected(reason=error.reason, known=known, keep=value is None or not may_hint_at_a_secret(value))
     if attributes is None:
         try:
             return _read_plainly(value)
@@ -201,7 +202,7 @@ def _check_plaintext(patch: Patch) -> None:
 
 
 def _decode_exactly(value: bytes, attributes: dict[str, str] | None) -> Event | Rejected:
-    known = Known()
+    known = Known() if attributes is None else _read_safely(Members(attributes.items()))
     keep = not may_hint_at_a_secret(value)
     try:
         tree = parse(value)

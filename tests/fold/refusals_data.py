@@ -344,6 +344,33 @@ MODES = [
             ("Content-Type", b"application/cloudevents+json"),
         )
     ),
+    *(
+        case(
+            f"a binary event that cannot be read is known by its headers: {name}",
+            given(GOOD),
+            does(
+                value,
+                rejected(reason, account="acme", account_index=1, effective_at=at(0)),
+                headers=[*_binary(_ATTRIBUTES), *more],
+            ),
+        )
+        for name, value, reason, more in (
+            ("no data", None, "malformed_json", []),
+            ("malformed", b"{", "malformed_json", []),
+            ("not UTF-8", b"\xff", "not_utf8", []),
+            ("too large", b" " * 1_048_577, "too_large", []),
+            ("another header that is not UTF-8", _BODY, "not_utf8", [("ce_sequence", b"\xff")]),
+        )
+    ),
+    case(
+        "the headers of a structured event are not the event's",
+        given(GOOD),
+        does(
+            b"{",
+            rejected("malformed_json", account=None, effective_at=at(1)),
+            headers=[*_binary(_ATTRIBUTES)[:-1], ("content-type", b"application/cloudevents+json")],
+        ),
+    ),
     refused("a binary event of another key", _BODY, "key_mismatch", headers=_binary(_ATTRIBUTES), key=b"beta"),
     case(
         "good events are unaffected by bad ones between them",

@@ -51,7 +51,7 @@ class Reading:
 
 def decode(record: Record) -> Reading:
     """Total: every record gives a reading."""
-    reading = Reading()
+    reading = Reading(readable=_readable(_headers_alone(record)))
     try:
         event = _assemble(record)
         if isinstance(event, dict):
@@ -102,6 +102,19 @@ def _assemble(record: Record) -> Any:
     if content_type:
         event["datacontenttype"] = content_type.decode("utf-8", "replace")
     return {**event, "data": parse(record.value)}
+
+
+def _headers_alone(record: Record) -> dict[str, Any]:
+    """The attributes of a binary event, known even where the rest can't be read; one that is given twice is not."""
+    found: dict[str, Any] = {}
+    for name, value in record.headers:
+        name = name.lower()  # noqa: PLW2901
+        if name == "content-type" and value.startswith(b"application/cloudevents"):
+            return {}
+        if name.startswith("ce_"):
+            attribute = name.removeprefix("ce_")
+            found[attribute] = None if attribute in found else value.decode("utf-8", "replace")
+    return found
 
 
 def _readable(event: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,17 @@ import msgspec
 
 from ledger.model.reasons import join, refuse
 
-__all__ = ["MAX_DEPTH", "Members", "has_wide_integer", "is_too_deep", "parse", "sorted_json", "to_plain", "walk"]
+__all__ = [
+    "MAX_DEPTH",
+    "Members",
+    "has_wide_integer",
+    "is_too_deep",
+    "parse",
+    "sorted_json",
+    "strings",
+    "to_plain",
+    "walk",
+]
 
 MAX_DEPTH: Final = 64
 _MAX_EXACT: Final = 2**53 - 1
@@ -46,7 +56,7 @@ def parse(raw: bytes) -> Any:
         raise refuse("malformed_json", "$", f"nested deeper than {MAX_DEPTH} levels")
     try:
         value = json.loads(text, object_pairs_hook=Members, parse_constant=_no_constant, parse_int=_integer)
-        msgspec.json.encode(_strings(value))  # a lone surrogate has no UTF-8
+        msgspec.json.encode(strings(value))  # a lone surrogate has no UTF-8
     except (ValueError, RecursionError):
         # The detail is part of the entry's bytes: it must not depend on a library's wording.
         raise refuse("malformed_json", "$", "not JSON") from None
@@ -122,12 +132,12 @@ def _no_constant(name: str) -> Any:
     raise ValueError(message)
 
 
-def _strings(value: Any) -> list[str]:
+def strings(value: Any) -> list[str]:
     """Every string inside, member names included."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, Members):
-        return [text for name, inner in value for text in (name, *_strings(inner))]
+        return [text for name, inner in value for text in (name, *strings(inner))]
     if isinstance(value, list):
-        return [text for inner in value for text in _strings(inner)]
+        return [text for inner in value for text in strings(inner)]
     return []

@@ -9,7 +9,7 @@ import re
 from typing import Any, Final
 
 from ledger.model.aspects import SECRET_TYPES, is_valid_secret
-from ledger.model.jsontext import Members, walk
+from ledger.model.jsontext import Members, strings, walk
 from ledger.model.reasons import join, refuse
 
 __all__ = ["may_hint_at_a_secret", "may_hold_a_secret", "refuse_plaintext"]
@@ -56,13 +56,22 @@ def may_hold_a_secret(tree: Any) -> bool:
     """Whether anything, anywhere, could be a secret's value: then the bytes are not kept. Errs on the side of yes."""
     if isinstance(tree, str | None):
         return tree is not None
-    for _, name, value in walk(tree):
+    if any(_holds_a_document(text) for text in strings(tree)):
+        return True
+    for path, name, value in walk(tree):
         folded = name.lower()
-        if folded == "type" and isinstance(value, str) and value in SECRET_TYPES:
+        if folded == "type" and any(text in SECRET_TYPES for text in strings(value)):
+            return True
+        if path == "$" and folded in ("data", "data_base64") and isinstance(value, str):
             return True
         if "secret" in folded and not _is_harmless(value):
             return True
     return False
+
+
+def _holds_a_document(text: str) -> bool:
+    """Whether a string is JSON once more (some producers encode `data` twice) and may have a secret in it."""
+    return "{" in text and may_hint_at_a_secret(text.encode())
 
 
 def _is_harmless(secrets: Any) -> bool:

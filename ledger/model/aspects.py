@@ -4,6 +4,7 @@ The types here are the one description of what an event may hold: decoding check
 them. Every aspect's value is an object keyed by name, so one rule of `replace` and `merge` serves all.
 """
 
+import re
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -263,6 +264,7 @@ def _merge(before: dict[str, Any], names: dict[str, Any], nested: tuple[str, ...
 
 
 _NO_NULLS: Final = "null removes a name in a merge; a replace names what there is"
+_PLACE: Final = re.compile(r" - at `\$((?:\.[a-z_0-9]+|\[\.\.\.\]|\[[0-9]+\])*)`$")
 _STEPS_TO_ASPECT: Final = 2  # $.data.ASPECT
 _MESSAGES: Final[tuple[tuple[str, ReasonCode, str], ...]] = (
     ("Object missing required field", "missing_member", "a required member is missing"),
@@ -272,20 +274,26 @@ _MESSAGES: Final[tuple[tuple[str, ReasonCode, str], ...]] = (
 
 def located(error: msgspec.ValidationError, path: str) -> RefusedError:
     """Turn a decoder's message into a reason with a code, a path below `path`, and a detail of our own wording."""
-    message, _, place = str(error).partition(" - at `$")
-    path += place.rstrip("`")
+    message, place = _parted(error)
+    path += place
     for start, code, detail in _MESSAGES:
         if message.startswith(start):
-            return refuse(code, join(path, message.split("`")[1]), detail)
+            return refuse(code, join(path, message[len(start) + 2 : -1]), detail)
     if message.startswith("Expected") and ", got `" in message:
         return refuse("wrong_type", path, "the value is of the wrong type")
     return refuse("bad_value", path, "the value is not one that is allowed here")
 
 
+def _parted(error: msgspec.ValidationError) -> tuple[str, str]:
+    """What the decoder says, and where, without its `$`. What it says may quote a name or value of the event: the place is last."""
+    text = str(error)
+    match = _PLACE.search(text)
+    return (text[: match.start()], match[1]) if match else (text, "")
+
+
 def _locate(aspect: str, value: Any, path: str, error: msgspec.ValidationError) -> RefusedError:
     """The reason for a failed check, with every name in the path (the decoder itself says `[...]` for a name)."""
-    if isinstance(value, dict) and len(value) == 1:
-        verb, names = next(iter(value.items()))
+    for verb, names in value.items() if isinstance(value, dict) else ():
         if verb in ("replace", "merge") and isinstance(names, dict):
             for name, inner in names.items():
                 _probe(aspect, verb, name, inner, join(path, verb))
@@ -311,8 +319,8 @@ def _convert(aspect: str, value: Any, path: str, name: str) -> None:
         msgspec.convert(value, TYPES[aspect])
     except msgspec.ValidationError as error:
         # The decoder's path leads from the aspect to the place and says `[...]` for a name; ours leads to the name already.
-        message, _, place = str(error).partition(" - at `$")
-        steps = place.rstrip("`").replace("[...]", ".*").split(".")[1:]
+        message, place = _parted(error)
+        steps = place.replace("[...]", ".*").split(".")[1:]
         depth = path.count(".") - _STEPS_TO_ASPECT + 1
         below = "".join(f".{step}" for step in steps[depth:])
         at = join(path, name) if len(steps) >= depth else path

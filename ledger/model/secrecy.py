@@ -48,8 +48,11 @@ def _refuse_plaintext_config(config: Members, path: str) -> None:
 
 
 def _is_secret_shaped(secret: Any) -> bool:
+    """Whether a secret has its members only. None but `algorithm` is or holds an object: names in it would stand in a path."""
     allowed = {"mac", "type", "algorithm", "format", "usages"}
-    return isinstance(secret, Members) and all(name in allowed for name, _ in secret)
+    return isinstance(secret, Members) and all(
+        name in allowed and (name == "algorithm" or not any(walk(value))) for name, value in secret
+    )
 
 
 def may_hold_a_secret(tree: Any) -> bool:

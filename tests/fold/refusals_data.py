@@ -260,6 +260,18 @@ SECRETS = [
                 "$.data.config.merge.secrets.K…",
             ),
             ("the value itself", with_data(config=replace(secrets={"K": PLAIN})), "$.data.config.replace.secrets.K…"),
+            (
+                "names in place of the MAC",
+                with_data(config=merge(secrets={"K": {"mac": {PLAIN: 1}}})),
+                "$.data.config.merge.secrets.K…",
+            ),
+            (
+                "the same name twice in place of the MAC",
+                text(with_data(config=merge(secrets={"K": {"mac": {PLAIN: 1, "-": 1}}}))).replace(
+                    b'"-"', f'"{PLAIN}"'.encode()
+                ),
+                "$.data.config.merge.secrets.K…",
+            ),
             ("a key", with_data(config=merge(secrets={"K": {"type": "secret_key", "key_jwk": {"k": PLAIN}}})), None),
             ("a binding of a secret type", with_data(bindings=merge(K=_TEXT_BINDING)), "$.data.bindings.merge.K…"),
             (

@@ -180,7 +180,8 @@ def _plaintext_config(names: Any) -> str | None:
         for name in secrets if isinstance(secrets, dict) else ():
             for secret in _all(secrets, name):
                 if isinstance(secret, dict):
-                    if other := [member for member in secret if member not in SECRET_MEMBERS]:
+                    nested = [member for member in secret if member != "algorithm" and isinstance(secret[member], dict)]
+                    if other := [member for member in secret if member not in SECRET_MEMBERS] or nested:
                         return f"secrets.{name}.{other[0]}"
                 elif secret is not None:
                     return f"secrets.{name}"  # `"KEY": "the value itself"`

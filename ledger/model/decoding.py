@@ -226,7 +226,7 @@ def _check_extensions(event: dict[str, Any]) -> None:
         if name not in _ATTRIBUTES:
             if not _ATTRIBUTE.fullmatch(name):
                 raise refuse("unknown_member", join("$", name), "no CloudEvents attribute has such a name")
-            if isinstance(value, dict | list | float):
+            if isinstance(value, dict | list | float | None):
                 raise refuse("wrong_type", join("$", name), "an attribute is a string, an integer or a boolean")
 
 

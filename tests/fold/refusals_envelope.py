@@ -135,5 +135,6 @@ ENVELOPE = [
     ),
     refused("what is no attribute's name", with_attributes(Colour="red"), "unknown_member", "$.Colour"),
     refused("an extension that is an object", with_attributes(colour={"r": 1}), "wrong_type", "$.colour"),
+    refused("an extension that is null", with_attributes(colour=None), "wrong_type", "$.colour"),
     refused("data_base64", with_attributes(data_base64="e30="), "unknown_member", "$.data_base64"),
 ]

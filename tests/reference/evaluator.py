@@ -239,7 +239,7 @@ def _percentage(share: float) -> float:
 def _deploy(script: Script, event: Mapping[str, Any], shares: dict[str, float]) -> dict[str, Any]:
     """A deployment with these shares becomes the active one; returned as the entry shows it."""
     numbers = {version["id"]: version["number"] for version in script.versions}
-    earlier = [numbers[name] for name in script.active["versions"]] if script.active else []
+    earlier = [numbers[name] for name, share in script.active["versions"].items() if share] if script.active else []
     everything = next((numbers[name] for name, share in shares.items() if share == 100), None)
     rollback = bool(earlier) and everything is not None and everything < max(earlier)
     deployment = {

@@ -63,6 +63,8 @@ class KeyStore:
         self._accounts: dict[str, bytes] = {}
         self._people: dict[tuple[str, str], Person] = {}
         self._staged: dict[str, bytes] = {}
+        self._own_accounts: set[str] = set()
+        """Accounts whose key was made here: no person of theirs can be stored that was not made here too."""
         self._ledger_key = ledger_key
         self.name = name
         self.ledger = Mac(ledger_key)
@@ -125,6 +127,7 @@ class KeyStore:
             if key is None:
                 key = secrets.token_bytes(ACCOUNT_KEY_BYTES)
                 self._staged[account_name(account)] = KeyFile(account=account, key=key).encode()
+                self._own_accounts.add(account)
             self._accounts[account] = key
         return key
 
@@ -188,7 +191,7 @@ class KeyStore:
 
     def _load_person(self, account: str, actor_id: str) -> Person:
         name = person_name(account, self.account(account), actor_id)
-        key_file = read_key(self._store, name)
+        key_file = None if account in self._own_accounts else read_key(self._store, name)
         key = (
             secrets.token_bytes(PERSON_KEY_BYTES)
             if key_file is None

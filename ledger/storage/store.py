@@ -1,5 +1,6 @@
 """The one interface to stable storage: create-only objects by name."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol, runtime_checkable
 
@@ -10,6 +11,7 @@ __all__ = ["TEMPORARY_PREFIX", "Store", "check_name", "check_prefix"]
 TEMPORARY_PREFIX: Final = ".tmp-"
 """Names of files that are being written begin so; no object's name may have a part that does."""
 _MAX_PART_BYTES: Final = 255
+_NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 @runtime_checkable
@@ -97,7 +99,7 @@ def check_prefix(prefix: str) -> str:
 
 
 def _is_text(part: str) -> bool:
-    if "\\" in part or any(char < " " or char == "\x7f" for char in part):
+    if _NO_TEXT.search(part):
         return False
     try:
         return len(part.encode()) <= _MAX_PART_BYTES

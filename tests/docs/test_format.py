@@ -131,7 +131,9 @@ def test_the_registration_and_the_quarantined_record_are_what_the_writer_leaves(
     kept = json.loads(fences(_DOCUMENT, "json quarantine")[0].text)
     headers = [(name, None if value is None else b64decode(value)) for name, value in kept["headers"]]
     second = Record(kept["offset"], kept["timestamp"], b64decode(kept["key"]), b64decode(kept["value"]), headers)
-    writer.fold([Record(0, 0, b"acme", first), second])
+    draft = writer.fold([Record(0, 0, b"acme", first), second])
+    assert draft is not None
+    writer.commit(draft)
     assert store.get(layout.account("acme")).decode() == registration + "\n"
     assert json.loads(store.get(layout.quarantine(_SHARD, 1))) == kept
     assert json.loads(line)["origin"]["offset"] == kept["offset"]

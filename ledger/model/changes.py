@@ -6,7 +6,7 @@ import msgspec
 
 from ledger.model.aspects import NESTED, Patch, apply_patch, check_code
 from ledger.model.jsontext import sorted_json
-from ledger.model.state import Change
+from ledger.model.state import EMPTY, Change
 
 __all__ = ["patched"]
 
@@ -15,7 +15,7 @@ _decode = msgspec.json.Decoder().decode
 
 def patched(aspect: str, before: bytes, patch: Patch, changes: list[Change]) -> bytes:
     """An aspect's stored bytes after a patch; appends what changes."""
-    old = _decode(before)
+    old = _decode(before) if before != EMPTY else {}
     new = apply_patch(aspect, old, patch)
     if aspect == "code":
         check_code(new, f"$.data.code.{'replace' if patch.replace else 'merge'}")
@@ -24,13 +24,11 @@ def patched(aspect: str, before: bytes, patch: Patch, changes: list[Change]) -> 
     if after == before and not marked:
         return before
     nested = NESTED.get(aspect, ())
-    for name in old.keys() | new.keys():
-        if name in nested:
-            _compare(
-                aspect, old.get(name, {}), new.get(name, {}), f"{name}/", changes, marked if name == "secrets" else ()
-            )
-        else:
-            _compare_one(aspect, old, new, name, name, changes)
+    for name in nested:
+        if name in old or name in new:
+            inner = marked if name == "secrets" else ()
+            _compare(aspect, f"{name}/", old.get(name, {}), new.get(name, {}), changes, marked=inner)
+    _compare(aspect, "", old, new, changes, passed_over=nested)
     return after
 
 
@@ -41,25 +39,21 @@ def _without_mac(patch: Patch) -> tuple[str, ...]:
 
 
 def _compare(
-    aspect: str, old: dict[str, Any], new: dict[str, Any], prefix: str, changes: list[Change], marked: tuple[str, ...]
-) -> None:
-    for name in old.keys() | new.keys():
-        _compare_one(aspect, old, new, name, prefix + name, changes, marked=name in marked)
-
-
-def _compare_one(
     aspect: str,
+    prefix: str,
     old: dict[str, Any],
     new: dict[str, Any],
-    name: str,
-    shown: str,
     changes: list[Change],
     *,
-    marked: bool = False,
+    marked: tuple[str, ...] = (),
+    passed_over: tuple[str, ...] = (),
 ) -> None:
-    if name not in old:
-        changes.append((aspect, shown, "added"))
-    elif name not in new:
-        changes.append((aspect, shown, "removed"))
-    elif marked or (old[name] is not new[name] and sorted_json(old[name]) != sorted_json(new[name])):
-        changes.append((aspect, shown, "changed"))
+    """Append what differs between the names of `old` and `new`; `marked` ones differ wherever they are in both."""
+    for name, value in new.items():
+        if name in passed_over:
+            continue
+        if name not in old:
+            changes.append((aspect, prefix + name, "added"))
+        elif name in marked or (old[name] is not value and sorted_json(old[name]) != sorted_json(value)):
+            changes.append((aspect, prefix + name, "changed"))
+    changes.extend((aspect, prefix + name, "removed") for name in old if name not in new and name not in passed_over)

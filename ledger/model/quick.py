@@ -24,6 +24,8 @@ from ledger.model.state import WHOLE, Change, Deployment, Script, Share, Version
 __all__ = ["CodeChange", "Deployed", "event_parts", "fold_code_change", "read_code_change"]
 
 _MAX_REMEMBERED: Final = 16_384
+_END: Final = b"}}}}}}"
+"""A module, the modules, `replace`, the code, `data` and the event end here: tells most other events apart at once."""
 _HEX: Final = b"0123456789abcdef"
 
 
@@ -102,7 +104,7 @@ _codes: dict[bytes, _Code] = {}
 
 def read_code_change(text: bytes | None, headers: Headers) -> CodeChange | None:
     """Decode a record that replaces the code and does nothing else; None where it is anything else, or wrong in any way."""
-    if text is None or len(text) > MAX_EVENT_BYTES or not is_plainly_structured(headers):
+    if text is None or not text.endswith(_END) or len(text) > MAX_EVENT_BYTES or not is_plainly_structured(headers):
         return None
     try:
         sent = _decode(text)

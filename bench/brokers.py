@@ -124,7 +124,12 @@ class _Confluent:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value=event.value, key=event.key, headers=HEADERS, on_delivery=self._delivered, **where
+                    self._topic,
+                    value=event.value,
+                    key=event.key,
+                    headers=list(HEADERS),
+                    on_delivery=self._delivered,
+                    **where,
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -159,7 +164,7 @@ class _KafkaPython:
     def send(self, event: Sent, partition: int | None = None) -> None:
         """Hand over a record."""
         future = self._producer.send(
-            self._topic, value=event.value, key=event.key, headers=HEADERS, partition=partition
+            self._topic, value=event.value, key=event.key, headers=list(HEADERS), partition=partition
         )
         future.add_errback(lambda error: self._failures.append(str(error)))
 

@@ -23,6 +23,7 @@ from ledger.log.writer import open_writer
 from ledger.model import entries
 from ledger.model.decoding import decode
 from ledger.model.fold import fold
+from ledger.model.quick import fold_code_change, read_code_change
 from ledger.proof.merkle import Frontier, leaf_hash
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
@@ -41,8 +42,8 @@ _ENCODERS: Final[tuple[Function, ...]] = tuple(
     getattr(entries, name) for name in entries.__all__ if name.startswith("encode_")
 )
 _INSIDE: Final[dict[str, tuple[Function, ...]]] = {
-    "in it: decode": (decode,),
-    "in it: fold": (fold,),
+    "in it: decode": (read_code_change, decode),
+    "in it: fold": (fold_code_change, fold),
     "in it: encode entries": _ENCODERS,
 }
 

@@ -14,8 +14,8 @@ import zstandard
 
 __all__ = ["HEADERS", "Load", "Sent"]
 
-HEADERS: Final = [("content-type", b"application/cloudevents+json")]
-"""Of every record, as `ledger publish` sends them."""
+HEADERS: Final = (("content-type", b"application/cloudevents+json"),)
+"""Of every record, as `ledger publish` sends them and consumers get them."""
 
 _EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples" / "real-changes.ndjson.zst"
 _ID: Final = b'"id":"'

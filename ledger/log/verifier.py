@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from ledger.errors import IntegrityError, LedgerError, NotFoundError
+from ledger.errors import IntegrityError, LedgerError, NotFoundError, UsageError
 from ledger.log.ledgerfile import LedgerFile, accepted_topics, read_ledger_file
 from ledger.log.reader import segment_names
 from ledger.log.segments import Segment, parse_segment
@@ -89,12 +89,12 @@ def verify(store: Store, vkey: str | None = None, progress: Callable[[int], None
 
     Raises:
         NotFoundError: `no_ledger`.
-        UsageError: `newer_format`.
-        IntegrityError: `bad_ledger_file`, or `malformed_vkey` and the like for the key given.
+        UsageError: `newer_format`; `bad_vkey` for the key given.
+        IntegrityError: `bad_ledger_file`.
         StoreError: the store cannot be read.
     """
     file = read_ledger_file(store)
-    key = Verifier.from_vkey(vkey or file.vkey)
+    key = Verifier.from_vkey(file.vkey) if vkey is None else _given_key(vkey)
     shards, problems = [], []
     homes: dict[str, int] = {}
     for shard in range(file.shards):
@@ -115,8 +115,16 @@ def verify(store: Store, vkey: str | None = None, progress: Callable[[int], None
         shards=shards,
         problems=problems,
         vkey=key.vkey,
-        trust="pinned" if vkey else "beside",
+        trust="beside" if vkey is None else "pinned",
     )
+
+
+def _given_key(vkey: str) -> Verifier:
+    """The key that somebody typed. None at all is not the same as an empty one, out of a variable that nobody set."""
+    try:
+        return Verifier.from_vkey(vkey)
+    except IntegrityError as error:
+        raise UsageError("bad_vkey", error.message, error.hint) from error
 
 
 class _Shard:

@@ -97,6 +97,15 @@ def test_verify_of_a_tampered_ledger_is_exit_3(run: Run, tmp_path: Path) -> None
     assert "is not what was written" in err
 
 
+@pytest.mark.parametrize("vkey", ["", "x", "audit.example+00000000+AAAA"])
+def test_verify_with_what_is_no_key_is_a_mistake(run: Run, tmp_path: Path, vkey: str) -> None:
+    """An empty one too, out of a variable that nobody set: the key beside the log does not stand in for it."""
+    assert run("init", "--ledger", str(tmp_path / "audit"))[0] == 0
+    code, out, err = run("verify", "--ledger", str(tmp_path / "audit"), "--vkey", vkey)
+    assert (code, out) == (2, "")
+    assert "key" in err.splitlines()[0]
+
+
 def test_schema_is_a_json_schema(run: Run) -> None:
     """It validates as one."""
     from jsonschema import Draft202012Validator

@@ -117,8 +117,19 @@ def read_ledger_file(store: Store) -> LedgerFile:
         file = msgspec.json.decode(raw, type=LedgerFile)
         file.verifier(0)
     except (msgspec.MsgspecError, KeyError, TypeError, IntegrityError) as error:
-        raise IntegrityError("bad_ledger_file", f"{layout.LEDGER_FILE} is damaged", "restore it from a copy") from error
+        raise _damaged() from error
+    try:
+        # Init never wrote others, and everything that reads a ledger walks over as many shards as it says here.
+        check_names(file.name, file.topic, file.shards)
+    except UsageError as error:
+        raise _damaged() from error
+    if file.format != FORMAT:
+        raise _damaged()
     return file
+
+
+def _damaged() -> IntegrityError:
+    return IntegrityError("bad_ledger_file", f"{layout.LEDGER_FILE} is damaged", "restore it from a copy")
 
 
 def accept_topic(store: Store, topic: str, topic_id: str) -> None:

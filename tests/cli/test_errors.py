@@ -1,5 +1,6 @@
 """What goes wrong: one clear line, the documented exit code, no traceback."""
 
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +67,21 @@ def test_what_is_no_ledger_is_said_to(
     assert err.startswith("error: ")
     assert message in err
     assert len(err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("shards", -1), ("shards", 0), ("shards", 10**9), ("topic", "a b"), ("name", "a b"), ("format", 0)],
+)
+def test_a_ledger_that_init_never_made_is_damaged(run: Run, tmp_path: Path, member: str, value: object) -> None:
+    """A billion shards would be walked over for ever, none would be verified in no time."""
+    assert run("init", "--ledger", str(tmp_path / "audit"))[0] == 0
+    file = tmp_path / "audit" / "ledger.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {member: value}))
+    for command in ("status", "verify"):
+        code, out, err = run(command, "--ledger", str(tmp_path / "audit"))
+        assert (code, out) == (3, "")
+        assert "ledger.json is damaged" in err
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def run() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line; what fails is said on stderr in one or two lines. Returns the exit code."""
+    code: object = EXIT_OK
     try:
         code = app(args=list(arguments), prog_name="ledger", standalone_mode=False)
         sys.stdout.flush()
@@ -52,9 +53,9 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
     except (BrokenPipeError, SystemExit):
-        # Whoever read our output has seen enough (Typer makes SystemExit of it). Python would complain again at its exit.
+        # Whoever read our output has seen enough (Typer makes SystemExit of it); a command that had ended keeps its exit code.
+        # Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_OK
     except Exception as error:  # noqa: BLE001 - the last resort of the process
         if os.environ.get("LEDGER_DEBUG"):
             traceback.print_exc()

@@ -12,6 +12,7 @@ import pytest
 
 from cli import asking
 from tests.cli.conftest import ROOT, Run
+from tests.query.build import entry, write_ledger
 
 Process = Callable[..., CompletedProcess[str]]
 
@@ -158,6 +159,18 @@ def test_a_reader_that_leaves_early_is_no_error(story: Path) -> None:
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, '{"range": 0}\n', "")
+
+
+@pytest.mark.parametrize("shards", [1, 500])
+def test_a_verdict_outlives_its_reader(tmp_path: Path, shards: int) -> None:
+    """`ledger verify | head` fails where the ledger does not verify, whether the report was still being printed or not."""
+    write_ledger(tmp_path, [[entry(0, "changed")]] * shards)
+    command = f"{sys.executable} -m cli verify --ledger '{tmp_path}' --json | true"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+    )
+    assert done.returncode == 3
+    assert "is not what was written" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")

@@ -1,18 +1,23 @@
 """`ledger`: the console script. Imports only what `--help` needs; commands import the rest when they run."""
 
+import errno
+import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Final
 
 import typer
 from typer.exceptions import TyperException
 
 from cli import asking, demo, keeping, publishing, querying, running
 from cli.messages import complain
-from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, LedgerError
+from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LedgerError
 
 __all__ = ["app", "main", "run"]
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 app = typer.Typer(
     name="ledger",
@@ -32,7 +37,35 @@ for group in (keeping, running, publishing, asking, querying, demo):
 
 def run() -> None:
     """The console script's entry point."""
+    _prepare_streams()
     sys.exit(main(sys.argv[1:]))
+
+
+def _explain(error: Exception) -> int:
+    """Say what nobody foresaw; returns the exit code."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+        # Nothing but the answer is written without saying to which file. Python would try again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        complain(f"could not write the answer: {error.strerror}", "free some space, or write it elsewhere")
+        return EXIT_UNAVAILABLE
+    if os.environ.get("LEDGER_DEBUG"):
+        traceback.print_exc()
+    complain(f"{type(error).__name__}: {error}", "set LEDGER_DEBUG=1 to see where", kind="internal error")
+    return EXIT_INTERNAL
+
+
+def _prepare_streams() -> None:
+    """Make standard streams of those that were closed, and answers UTF-8 whatever the locale: names are of everywhere.
+
+    A closed one would be taken by the next file that is opened, and what is printed end up in that.
+    """
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            os.set_inheritable(descriptor, True)  # a worker takes this process's place
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,8 +90,5 @@ def main(arguments: Sequence[str]) -> int:
         # Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 - the last resort of the process
-        if os.environ.get("LEDGER_DEBUG"):
-            traceback.print_exc()
-        complain(f"{type(error).__name__}: {error}", "set LEDGER_DEBUG=1 to see where", kind="internal error")
-        code = EXIT_INTERNAL
+        code = _explain(error)
     return code if isinstance(code, int) else EXIT_OK

@@ -1,13 +1,15 @@
 """What is said to the person beside the data: always on stderr."""
 
 import sys
+from contextlib import suppress
 
 __all__ = ["complain", "say", "warn"]
 
 
 def say(text: str) -> None:
     """A line of progress or explanation."""
-    print(text, file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody is left to tell, and the exit code still says it
+        print(text, file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:

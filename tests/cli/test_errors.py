@@ -161,6 +161,48 @@ def test_a_reader_that_leaves_early_is_no_error(story: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, '{"range": 0}\n', "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("rows", [1, 90_000])
+def test_an_answer_that_cannot_be_written_is_exit_5(story: Path, rows: int) -> None:
+    """One line, whether it was noticed at the end or before."""
+    command = f"{sys.executable} -m cli sql --ledger '{story}' 'SELECT range FROM range({rows})' > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode == 5
+    assert done.stderr.splitlines()[0] == "error: could not write the answer: No space left on device"
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [
+        ("scripts", ">&-", 0),
+        ("scripts", "2>&-", 0),
+        ("verify", ">&- 2>&-", 3),
+        ("verify", "2>/dev/full", 3),
+        ("nonsense", "2>&-", 2),
+        ("sql -", "<&-", 2),
+        ("worker --bootstrap 127.0.0.1:1", "<&- >&- 2>&-", 4),
+    ],
+)
+def test_a_closed_stream_changes_no_exit_code(story: Path, arguments: str, closed: str, code: int) -> None:
+    """Nor does what belongs on stderr come out on stdout."""
+    command = f"LEDGER_DIR='{story}' {sys.executable} -m cli {arguments} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode == code
+    assert "Error" not in done.stdout + done.stderr
+    assert "error" not in done.stdout
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}])
+def test_an_answer_is_utf_8_whatever_the_locale(story: Path, locale: dict[str, str]) -> None:
+    """Names and messages are of everywhere; half an answer is worse than a strange character."""
+    command = [sys.executable, "-m", "cli", "sql", "SELECT chr(233) AS e", "--json", "--ledger", str(story)]
+    environment = os.environ | {"PYTHONCOERCECLOCALE": "0"} | locale
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=ROOT, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout.decode()) == [{"e": "é"}]
+
+
 @pytest.mark.parametrize("shards", [1, 500])
 def test_a_verdict_outlives_its_reader(tmp_path: Path, shards: int) -> None:
     """`ledger verify | head` fails where the ledger does not verify, whether the report was still being printed or not."""

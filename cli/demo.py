@@ -113,9 +113,11 @@ def _make_ledger(directory: Path) -> None:
 
     _clear(directory)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.resolve().mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError("store_unwritable", f"cannot make {directory}: {error.strerror}") from error
+        raise StoreError(
+            "store_unwritable", f"cannot make {directory}: {error.strerror}", "give another directory: ledger demo DIR"
+        ) from error
     keys = open_store(str(directory / "keys"), file_mode=0o600, dir_mode=0o700)
     create_ledger(open_store(str(directory)), keys, name=NAME, topic="ledger.changes", shards=SHARDS)
     say(f"made a ledger with {SHARDS} shards in {directory}")
@@ -123,11 +125,16 @@ def _make_ledger(directory: Path) -> None:
 
 def _clear(directory: Path) -> None:
     """Remove the ledger of an earlier demo, and never anything else."""
-    from ledger.errors import NotFoundError, UsageError
+    from ledger.errors import NotFoundError, StoreError, UsageError
     from ledger.query.opened import read_about
 
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
-        return
+    try:
+        if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+            return
+    except OSError as error:
+        raise StoreError(
+            "store_unreadable", f"cannot look into {directory}: {error.strerror}", "check its permissions"
+        ) from error
     try:
         _, about = read_about(str(directory))
     except NotFoundError:
@@ -137,7 +144,14 @@ def _clear(directory: Path) -> None:
             "not_empty", f"{directory} is not a demo's ledger, and not empty", "give another directory: ledger demo DIR"
         )
     say(f"replacing the ledger of an earlier demo in {directory}")
-    shutil.rmtree(directory)
+    try:
+        shutil.rmtree(directory.resolve())
+    except OSError as error:
+        raise StoreError(
+            "store_unwritable",
+            f"cannot remove {error.filename}: {error.strerror}",
+            "correct the permissions, or give another directory: ledger demo DIR",
+        ) from error
 
 
 def _feed(directory: Path, events: Path, bootstrap: str, worker: "subprocess.Popen[bytes]") -> None:

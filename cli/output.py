@@ -3,11 +3,12 @@
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -15,7 +16,11 @@ import msgspec
 from cli.options import Format
 from cli.tables import print_table
 
-__all__ = ["Column", "clock", "emit", "emit_one", "emit_rows", "plain", "short", "timestamp"]
+__all__ = ["Column", "clock", "emit", "emit_one", "emit_rows", "json_text", "plain", "short", "timestamp"]
+
+
+_UNSEEN: Final = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+"""Controls that `json.dumps` leaves as they are (CSI is one), and marks of direction and of no width."""
 
 
 class Column(NamedTuple):
@@ -50,7 +55,7 @@ def emit_one(answer: msgspec.Struct, show: Callable[[], None], output: Format) -
     if output is Format.table:
         show()
     elif output is Format.json:
-        print(json.dumps(value, ensure_ascii=False, indent=2))
+        print(json_text(value, indent=2))
     else:
         emit_rows(list(value), [list(value.values())], output)
 
@@ -65,7 +70,7 @@ def emit_rows(names: Sequence[str], rows: Iterable[Sequence[Any]], output: Forma
         writer.writerows([_cell(value) for value in row] for row in rows)
     elif output is Format.jsonl:
         for row in rows:
-            print(json.dumps(_named(names, row), ensure_ascii=False))
+            print(json_text(_named(names, row)))
     else:
         _print_array(_named(names, row) for row in rows)
 
@@ -97,6 +102,12 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 (one return a type)
             return [plain(member) for member in value]
         case UUID() | _:
             return str(value)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON whose text neither moves a terminal's cursor nor turns a line around: what would is escaped, and means the same."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def timestamp(moment: datetime) -> str:
@@ -134,7 +145,7 @@ def _print_array(objects: Iterable[dict[str, Any]]) -> None:
     """A JSON array, one object at a time: a large answer is not held twice."""
     opening = "[\n"
     for item in objects:
-        sys.stdout.write(opening + "  " + json.dumps(item, ensure_ascii=False, indent=2).replace("\n", "\n  "))
+        sys.stdout.write(opening + "  " + json_text(item, indent=2).replace("\n", "\n  "))
         opening = ",\n"
     sys.stdout.write("[]\n" if opening == "[\n" else "\n]\n")
 
@@ -145,4 +156,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(simple, str):
         return simple
-    return json.dumps(simple, ensure_ascii=False)
+    return json_text(simple)

@@ -187,6 +187,27 @@ def test_control_characters_in_a_table_are_shown_not_sent(run: Run, tmp_path: Pa
     assert "\x1b" not in out
 
 
+@pytest.mark.parametrize("form", ["table", "json", "jsonl"])
+def test_control_characters_in_json_are_escaped(run: Run, tmp_path: Path, form: str) -> None:
+    """JSON lets most through: CSI in one character, DEL, what turns a line around. Read again, they are what they were."""
+    from tests.query.build import deployment, entry, version
+
+    message = "\x9b31m \x7f \u202e \u2028 é"
+    first = entry(0, "deployed", version=version(1), deployment=deployment(1, {1: 100}), data={"message": message})
+    write_ledger(tmp_path, [[first]])
+    _, out, _ = run("show", "0/0", "--format", form, "--ledger", str(tmp_path))
+    assert not set("\x9b\x7f\u202e\u2028") & set(out)
+    assert "é" in out
+    shown = json.loads(out[out.index("{") :])
+    assert (shown if form == "table" else shown["entry"])["event"]["data"]["message"] == message
+
+
+def test_control_characters_in_an_error_are_shown_not_sent(run: Run, story: Path) -> None:
+    """Nor is what somebody typed or published sent to the terminal with the complaint about it."""
+    _, _, err = run("deployments", "\x9b31m\x1b[31m", "--ledger", str(story))
+    assert err.startswith("error: there is no script \\x9b31m\\x1b[31m\n")
+
+
 def test_a_missing_segment_is_warned_of(run: Run, tmp_path: Path) -> None:
     """The answer is of the prefix, and stderr says that it is not the whole."""
     from tests.query.build import entry, write_segment

@@ -35,10 +35,14 @@ def sql(
     file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the statement from a file.")] = None,
     views: Annotated[bool, typer.Option("--views", help="List the views, their columns and what they mean.")] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Stop it after so long.")
+        float, typer.Option("--timeout", min=0.1, max=86_400, metavar="SECONDS", help="Stop it after so long.")
     ] = 60.0,
-    memory: Annotated[int, typer.Option("--memory", min=50, metavar="MB", help="Stop it where it needs more.")] = 1000,
-    max_rows: Annotated[int, typer.Option("--max-rows", min=1, metavar="N", help="Refuse a longer answer.")] = 100_000,
+    memory: Annotated[
+        int, typer.Option("--memory", min=50, max=1_000_000, metavar="MB", help="Stop it where it needs more.")
+    ] = 1000,
+    max_rows: Annotated[
+        int, typer.Option("--max-rows", min=1, max=1_000_000_000, metavar="N", help="Refuse a longer answer.")
+    ] = 100_000,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -77,12 +81,15 @@ def _statement(statement: str | None, file: Path | None) -> str:
             "give one statement: as an argument, or with --file",
             "ledger sql 'SELECT count(*) FROM entries'",
         )
-    if file is None:
-        return sys.stdin.read() if statement == "-" else str(statement)
+    source = file or ("standard input" if statement == "-" else "the statement")
     try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("file_unreadable", f"cannot read {file}: {error}") from error
+        text = file.read_text("utf-8") if file else sys.stdin.read() if statement == "-" else str(statement)
+        text.encode()  # what was typed or piped may hold bytes that are no text
+    except OSError as error:
+        raise UsageError("file_unreadable", f"{source} cannot be read: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise UsageError("file_unreadable", f"{source} is not UTF-8", "save it as UTF-8") from error
+    return text
 
 
 def _parsed(value: Any) -> Any:

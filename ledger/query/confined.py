@@ -28,6 +28,13 @@ OVERHEAD_BYTES: Final = 1 << 30
 """What the interpreter and the database's threads map beyond what they use."""
 
 
+_TOO_MUCH_MEMORY: Final = (
+    "sql_memory",
+    "the statement ended its process: it needs more memory than it may use",
+    "narrow it down",
+)
+
+
 def run_confined(work: Callable[[], T], *, seconds: float, memory_bytes: int) -> T:
     """Do the work in a forked child and return its result, which must be picklable. To be called while no thread runs.
 
@@ -58,9 +65,7 @@ def run_confined(work: Callable[[], T], *, seconds: float, memory_bytes: int) ->
             "sql_timeout", f"stopped after {seconds:g} s", "narrow the question down, or allow more with --timeout"
         )
     if not answer:
-        raise UsageError(
-            "sql_memory", "the statement ended its process: it needs more memory than it may use", "narrow it down"
-        )
+        raise UsageError(*_TOO_MUCH_MEMORY)
     done, result, failure = pickle.loads(answer)  # noqa: S301 (written by our own child)
     if not done:
         kind, arguments = failure
@@ -89,6 +94,10 @@ def _outcome(work: Callable[[], T]) -> tuple[bool, T | None, tuple[type[LedgerEr
         return True, work(), None
     except LedgerError as error:
         return False, None, (type(error), (error.code, error.message, error.hint))
+    except MemoryError:
+        return False, None, (UsageError, _TOO_MUCH_MEMORY)
+    except Exception as error:  # noqa: BLE001 - told as what it is, or a mistake of ours would be taken for a lack of memory
+        return False, None, (LedgerError, ("internal", f"{type(error).__name__}: {error}", ""))
 
 
 def _read_until(reading: int, deadline: float) -> bytes | None:

@@ -274,4 +274,4 @@ def _last(times: Iterable[datetime | None]) -> datetime | None:
 
 
 def _sql_limit(limit: int | None) -> int:
-    return 2**62 if limit is None else limit
+    return 2**62 if limit is None else min(limit, 2**62)

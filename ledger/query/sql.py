@@ -146,7 +146,10 @@ def _read_only(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
 def _check_tree(connection: duckdb.DuckDBPyConnection, select: str) -> None:
     """Refuse a SELECT that holds more than reading somewhere in it."""
     row = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [select]).fetchone()
-    tree = msgspec.json.decode(row[0]) if row else {"error": True}
+    try:
+        tree = msgspec.json.decode(row[0]) if row else {"error": True}
+    except RecursionError as error:
+        raise UsageError("bad_sql", "the statement is nested too deeply", "split the long expression") from error
     if tree["error"]:
         raise UsageError("sql_not_read_only", f"not a question: {tree.get('error_message')}", "give one SELECT")
     pending: list[Any] = [tree["statements"]]

@@ -174,6 +174,14 @@ def test_show_in_json_says_what_kind_it_is(run: Run, story: Path) -> None:
     assert (shown["kind"], shown["manifest"]["config"]["vars"]["STAGE"]) == ("version", {"text": "live"})
 
 
+@pytest.mark.parametrize("command", [("history", "blog"), ("rejected",), ("deployments", "blog"), ("versions", "blog")])
+def test_any_limit_is_one(run: Run, story: Path, command: tuple[str, ...]) -> None:
+    """More than a database can count: it was taken for a damaged segment."""
+    code, out, _ = run(*command, "--limit", "9" * 20, "--ledger", str(story))
+    assert (code, out) == run(*command, "--limit", "1000", "--ledger", str(story))[:2]
+    assert code == 0
+
+
 def test_control_characters_in_a_table_are_shown_not_sent(run: Run, tmp_path: Path) -> None:
     """A message cannot colour the screen or move the cursor."""
     from tests.query.build import deployment, entry, version

@@ -5,7 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ledger.errors import IntegrityError, UsageError
+from ledger.errors import IntegrityError, LedgerError, UsageError
+from ledger.query import sql as sql_module
 from ledger.query.opened import open_ledger
 from ledger.query.sql import Limits, Result, run_sql
 from ledger.storage import layout
@@ -177,6 +178,24 @@ def test_a_greedy_statement_is_stopped(guarded: Path, sql: str) -> None:
     with pytest.raises(UsageError) as caught:
         ask(guarded, sql, Limits(seconds=20, memory_mb=100))
     assert caught.value.code == "sql_memory"
+
+
+def test_a_statement_as_deep_as_the_grammar_allows_is_refused(guarded: Path) -> None:
+    """Its syntax tree is too deep to be looked through."""
+    with pytest.raises(UsageError, match="nested too deeply"):
+        ask(guarded, f"SELECT {'1+' * 900}1")
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_lack_of_memory(guarded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an internal error, and says which."""
+
+    def fail(*_arguments: object) -> None:
+        raise ValueError("out of cheese")
+
+    monkeypatch.setattr(sql_module, "_confine", fail)
+    with pytest.raises(LedgerError, match="ValueError: out of cheese") as caught:
+        ask(guarded, "SELECT 1")
+    assert caught.value.exit_code == 70
 
 
 def test_an_answer_that_is_too_long_is_refused(guarded: Path) -> None:

@@ -9,6 +9,7 @@ import pickle
 import resource
 import select
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -45,18 +46,22 @@ def run_confined(work: Callable[[], T], *, seconds: float, memory_bytes: int) ->
         UsageError: `sql_timeout`, `sql_memory`: it had to be killed.
     """
     reading, writing = os.pipe()
+    watched, ours = os.pipe()
     with warnings.catch_warnings():
         # Python warns of forking beside threads (also where the only ones belong to an idle library).
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         os.close(reading)
-        _be_child(work, writing, memory_bytes)
+        os.close(ours)
+        _be_child(work, writing, watched, memory_bytes)
     os.close(writing)
+    os.close(watched)
     try:
         answer = _read_until(reading, time.monotonic() + seconds + GRACE_SECONDS)
     finally:
         os.close(reading)
+        os.close(ours)
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -74,10 +79,11 @@ def run_confined(work: Callable[[], T], *, seconds: float, memory_bytes: int) ->
     return answered
 
 
-def _be_child(work: Callable[[], T], writing: int, memory_bytes: int) -> None:
+def _be_child(work: Callable[[], T], writing: int, watched: int, memory_bytes: int) -> None:
     """Never returns: nothing of the parent (its buffers, its exit handlers) may run twice."""
     status = 1
     try:
+        threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes + OVERHEAD_BYTES,) * 2)
@@ -86,6 +92,12 @@ def _be_child(work: Callable[[], T], writing: int, memory_bytes: int) -> None:
         status = 0
     finally:
         os._exit(status)
+
+
+def _end_with_parent(watched: int) -> None:
+    """However the parent ends: its end of this pipe closes then. Nobody waits for the answer any more, or stops the work."""
+    os.read(watched, 1)
+    os._exit(1)
 
 
 def _outcome(work: Callable[[], T]) -> tuple[bool, T | None, tuple[type[LedgerError], tuple[str, str, str]] | None]:

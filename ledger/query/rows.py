@@ -22,9 +22,9 @@ def rows(ledger: OpenLedger, sql: str, **parameters: Any) -> list[Row]:
         IntegrityError: `segment_unreadable`, `segment_without_checkpoint`.
         StoreError: `store_unreadable`, `out_of_memory`.
     """
-    values = {name: _text(value) if isinstance(value, str) else value for name, value in parameters.items()}
+    given = {name: _text(value) if isinstance(value, str) else value for name, value in parameters.items()}
     with store_errors():
-        cursor = ledger.connection.execute(sql, values)
+        cursor = ledger.connection.execute(sql, given)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 

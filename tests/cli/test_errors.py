@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -166,6 +168,18 @@ def test_a_reader_that_leaves_early_is_no_error(story: Path) -> None:
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, '{"range": 0}\n', "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_statement_does_not_outlive_its_command(story: Path, number: signal.Signals) -> None:
+    """Killed at 3 a.m. because the machine is busy: the machine is busy no more."""
+    endless = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(1000000) b"
+    command = [sys.executable, "-m", "cli", "sql", endless, "--ledger", str(story), "--timeout", "100"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as started:
+        time.sleep(2)
+        assert started.poll() is None
+        started.send_signal(number)
+        started.communicate(timeout=10)  # the output ends when nobody is left who could write to it
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

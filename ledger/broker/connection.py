@@ -80,7 +80,7 @@ def unreachable(bootstrap: str, cause: object) -> BrokerError:
 
 
 class Connection:
-    """A connection to the first broker of a bootstrap list that takes one. Not for use by two threads at once.
+    """A connection to the first broker of a bootstrap list that answers. Not for use by two threads at once.
 
     It is opened by the first question, and once more where the broker closed it in between (brokers close idle ones).
     """
@@ -118,8 +118,7 @@ class Connection:
                     return _exchange(self._socket, question, deadline)
                 except ConnectionError:
                     self.close()
-            self._socket = self._open(deadline)
-            return _exchange(self._socket, question, deadline)
+            return self._ask_anew(question, deadline)
         except OSError as error:
             self.close()
             raise unreachable(self._bootstrap, error) from None
@@ -128,16 +127,18 @@ class Connection:
             self.close()
             raise
 
-    def _open(self, deadline: float) -> socket.socket:
+    def _ask_anew(self, question: bytes, deadline: float) -> bytes:
+        """Ask the first that answers. Each has an equal part of the time left: one that is silent must not use up the others'."""
         failure: OSError = TimeoutError("timed out")
-        for address in self._addresses:
+        for number, address in enumerate(self._addresses):
+            until = time.monotonic() + _left(deadline) / (len(self._addresses) - number)
             try:
-                opened = socket.create_connection(address, timeout=_left(deadline))
+                self._socket = socket.create_connection(address, timeout=_left(until))
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return _exchange(self._socket, question, until)
             except OSError as error:
                 failure = error
-            else:
-                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return opened
+                self.close()
         raise failure
 
 

@@ -113,6 +113,12 @@ def test_the_first_broker_that_answers_is_asked() -> None:
         ping(f"127.0.0.1:1,{broker.bootstrap}")
 
 
+def test_a_broker_that_is_silent_does_not_use_up_the_time_of_the_next() -> None:
+    """One machine of three that hangs must not stop a worker from starting."""
+    with serve(lambda _: time.sleep(3)) as silent, EmbeddedBroker() as broker:
+        ping(f"{silent},{broker.bootstrap}", timeout_s=2)
+
+
 def test_a_probe_outlives_its_connection() -> None:
     """A broker that closed the connection in between is asked over a new one."""
     with EmbeddedBroker() as broker:

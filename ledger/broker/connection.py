@@ -200,7 +200,9 @@ def _describe(topic: str, answer: Any) -> TopicDescription | None:
     found = next((item for item in answer.topics if item.name == topic), None)
     if found is None or found.error_code == _UNKNOWN_TOPIC:
         raise BrokerError(
-            "topic_missing", f"the broker has no topic {topic}", "create it with `ledger init --bootstrap HOST:PORT`"
+            "topic_missing",
+            f"the broker has no topic {topic}",
+            "make it with as many partitions as the ledger has shards; a new ledger: `ledger init --bootstrap HOST:PORT` makes it",
         )
     if found.error_code == _INVALID_TOPIC:
         raise UsageError(

@@ -73,6 +73,7 @@ def quarantined_bytes(ledger: OpenLedger, text: str) -> bytes:
 
     Raises:
         NotFoundError: `entry_not_found`; `not_quarantined`, where the entry is none that was rejected, or its bytes were not kept.
+        IntegrityError: `bad_quarantine`.
     """
     entry = parse_entry_id(text)
     if entry is None:
@@ -81,14 +82,21 @@ def quarantined_bytes(ledger: OpenLedger, text: str) -> bytes:
         )
     entry_line(ledger, entry)
     try:
-        record = msgspec.json.decode(ledger.store.get(layout.quarantine(entry.shard, entry.index)))
+        raw = ledger.store.get(layout.quarantine(entry.shard, entry.index))
     except NotFoundError as error:
         raise NotFoundError(
             "not_quarantined",
             f"no bytes are kept for the entry {text}",
             "only rejected records are kept, and never one that carries a secret in plain text",
         ) from error
-    return base64.b64decode(record["value"] or "")
+    try:
+        return base64.b64decode(msgspec.json.decode(raw)["value"] or "", validate=True)
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(
+            "bad_quarantine",
+            f"what is kept for the entry {text} is damaged",
+            "restore quarantine/ from a copy; the log itself is not concerned",
+        ) from error
 
 
 def _show_entry(ledger: OpenLedger, entry: EntryId) -> ShownEntry:

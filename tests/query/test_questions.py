@@ -176,6 +176,16 @@ def test_the_bytes_of_a_rejected_record_come_from_quarantine(story: Path, ledger
         quarantined_bytes(ledger, "0/5")
 
 
+@pytest.mark.parametrize("kept", ["", "{", "[]", "{}", '{"value":"???"}', '{"value":1}', "\udcff"])
+def test_damaged_quarantine_is_said_to_be(story: Path, ledger: OpenLedger, kept: str) -> None:
+    """Not an internal error, and not taken for a record of no bytes."""
+    path = story / layout.quarantine(0, 6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(kept, errors="surrogateescape")
+    with pytest.raises(IntegrityError, match="what is kept for the entry 0/6 is damaged"):
+        quarantined_bytes(ledger, "0/6")
+
+
 def test_a_segment_that_is_damaged_is_an_integrity_error(tmp_path: Path, story: Path) -> None:
     """A question over entries that cannot be read fails with the code for a failed verification."""
     path = tmp_path / layout.segment(0, 0)

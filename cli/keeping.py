@@ -1,7 +1,9 @@
 """The ledger itself: init, accept-topic, verify, schema."""
 
+import base64
 import json
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -87,8 +89,9 @@ def accept_topic(
     from ledger.query.opened import read_about
 
     store, about = read_about(ledger)
-    ledgerfile.accept_topic(store, about.topic, topic_id)
-    say(f"accepted: workers now read the topic {about.topic} with the id {topic_id} from its start")
+    accepted = _read_topic_id(topic_id)
+    ledgerfile.accept_topic(store, about.topic, accepted)
+    say(f"accepted: workers now read the topic {about.topic} with the id {accepted} from its start")
 
 
 def verify(
@@ -135,6 +138,16 @@ def schema() -> None:
     from ledger.model.schema import change_event_schema
 
     print(json.dumps(change_event_schema(), indent=2))
+
+
+def _read_topic_id(text: str) -> str:
+    """The id as workers write it: a UUID in lower case. Kafka's own tools show it in 22 characters of base64."""
+    from ledger.errors import UsageError
+
+    try:
+        return str(UUID(bytes=base64.urlsafe_b64decode(f"{text}==")) if len(text) == 22 else UUID(text))
+    except ValueError as error:
+        raise UsageError("bad_topic_id", f"{text!r} is no topic id", "copy it from the worker's message") from error
 
 
 def _refuse_used(ledger: str) -> None:

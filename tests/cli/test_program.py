@@ -97,6 +97,30 @@ def test_verify_of_a_tampered_ledger_is_exit_3(run: Run, tmp_path: Path) -> None
     assert "is not what was written" in err
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11", "1F0C0A52-6B1E-4D8F-9D58-2A6C1F6F0D11", "HwwKUmseTY-dWCpsH28NEQ"],
+)
+def test_a_topic_is_accepted_by_its_id_in_any_form(run: Run, tmp_path: Path, given: str) -> None:
+    """As the worker says it, or as Kafka's tools do: accepting another spelling would let no worker go on."""
+    place = str(tmp_path / "audit")
+    assert run("init", "--ledger", place)[0] == 0
+    assert run("accept-topic", given, "--ledger", place)[0] == 0
+    assert [path.name for path in (tmp_path / "audit" / "topics").iterdir()] == [
+        "1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11.json"
+    ]
+
+
+@pytest.mark.parametrize("given", ["", "ledger.changes", "1f0c0a52", "é" * 22, "HwwKUmseTY-dWCpsH28N*Q"])
+def test_what_is_no_topic_id_is_not_accepted(run: Run, tmp_path: Path, given: str) -> None:
+    """It would be said to be accepted, for good, and mean nothing."""
+    place = str(tmp_path / "audit")
+    assert run("init", "--ledger", place)[0] == 0
+    code, _, err = run("accept-topic", given, "--ledger", place)
+    assert code == 2
+    assert "is no topic id" in err
+
+
 @pytest.mark.parametrize("vkey", ["", "x", "audit.example+00000000+AAAA"])
 def test_verify_with_what_is_no_key_is_a_mistake(run: Run, tmp_path: Path, vkey: str) -> None:
     """An empty one too, out of a variable that nobody set: the key beside the log does not stand in for it."""

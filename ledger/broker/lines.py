@@ -115,7 +115,7 @@ class Source:
                     if frame.eof:
                         frame = make()
         except (zstandard.ZstdError, zlib.error) as error:
-            raise InputError("bad_file", f"{self.name} is damaged: {error}") from error
+            raise InputError("bad_file", f"{self.name} is damaged: {error}", "fetch or write it again") from error
         if is_inside:
             raise InputError("bad_file", f"{self.name} is cut short", "fetch or write it again")
 

@@ -99,22 +99,27 @@ def publish(
     Raises:
         BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`; `publish_failed`, which says how many
             records were acknowledged before.
-        InputError: `bad_file`; the lines before were sent.
+        InputError: `bad_file`, which says how many records were sent before.
         UsageError: `bad_bootstrap`, `bad_topic`.
     """
     describe_topic(bootstrap, topic, timeout_s)
     run = _Run(source, progress)
     with _Sender(bootstrap, topic, timeout_s) as sender:
-        for line in source.lines():
-            run.count_line()
-            found = _check(line, validate=validate)
-            if isinstance(found, Refusal):
-                run.refuse(found)
-            else:
-                _hold_back(run.started, sender.accepted, rate)
-                if not sender.send(line.value, found):
-                    run.refuse(_too_large(line))
-            run.report(sender.acknowledged)
+        try:
+            for line in source.lines():
+                run.count_line()
+                found = _check(line, validate=validate)
+                if isinstance(found, Refusal):
+                    run.refuse(found)
+                else:
+                    _hold_back(run.started, sender.accepted, rate)
+                    if not sender.send(line.value, found):
+                        run.refuse(_too_large(line))
+                run.report(sender.acknowledged)
+        except InputError as error:
+            sender.finish()
+            sent = f"{sender.acknowledged} events before that were sent"
+            raise InputError(error.code, f"{error.message}; {sent}", error.hint) from error
         sender.finish()
     return run.end(sender.acknowledged)
 
@@ -188,7 +193,7 @@ class _Sender:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The lines before a damaged one are to arrive; after Ctrl-C or the broker's failure nobody wants to wait.
+        # The lines before a damaged one have arrived; after Ctrl-C or the broker's failure nobody wants to wait.
         if error is not None and not isinstance(error, InputError):
             # `close` itself would wait for what is pending and, in vain, raise: kafka-python 3.0 flushes first.
             self._producer._sender.force_close()  # noqa: SLF001

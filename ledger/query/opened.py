@@ -101,7 +101,7 @@ def open_ledger(location: str, *, keys: str | None = None) -> Iterator[OpenLedge
         keys: location of its key store; default `keys/` in the ledger's directory. Without one, people stay pseudonyms.
 
     Raises:
-        NotFoundError: `no_ledger`.
+        NotFoundError: `no_ledger`, `keys_missing`.
         UsageError: `not_a_directory`, `newer_format`.
         IntegrityError: `bad_ledger_file`.
         StoreError: `store_unreadable` and what the store raises.
@@ -142,7 +142,14 @@ def _check_readable(root: Path) -> None:
 
 def _people(store: Store, keys: str | None) -> PeopleReader | None:
     if keys is not None:
-        return PeopleReader(open_store(keys))
+        key_store = open_store(keys)
+        if isinstance(key_store, LocalStore) and not key_store.root.is_dir():
+            raise NotFoundError(
+                "keys_missing",
+                f"there are no keys at {keys}",
+                "give the ledger's key directory, or see pseudonyms without --keys",
+            )
+        return PeopleReader(key_store)
     if isinstance(store, LocalStore) and (store.root / layout.KEYS).is_dir():
         return PeopleReader(LocalStore(store.root / layout.KEYS))
     return None

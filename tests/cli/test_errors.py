@@ -100,6 +100,7 @@ def test_a_ledger_that_init_never_made_is_damaged(run: Run, tmp_path: Path, memb
         (("scripts", "--format", "xml"), 2, "'xml' is not one of"),
         (("deployments", "shop", "--limit", "0"), 2, "greater than or equal to 1"),
         (("sql", "DROP VIEW entries"), 2, "only read"),
+        (("scripts", "--keys", "nowhere"), 4, "there are no keys at nowhere"),
         (("deployments", "shop\udcff"), 4, "there is no script shop\\udcff"),
         (("deployments", "shop", "--account", "\udcff"), 4, "in the account \\udcff"),
         (("sql", "SELECT '\udcff'"), 2, "the statement is not UTF-8"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ledger.broker.lines import MAX_LINE_BYTES, Line, Source, open_source
@@ -43,6 +43,8 @@ def test_lines_are_numbered_and_blank_ones_left_out(codec: Callable[[bytes], byt
 @given(pieces=st.lists(st.binary(min_size=1, max_size=6000).map(lambda item: item.replace(b"\n", b"") + b"x")))
 def test_what_was_written_as_lines_is_read_as_lines(codec: Callable[[bytes], bytes], pieces: list[bytes]) -> None:
     """Lines longer than what is read at a time come out whole."""
+    # Plain bytes that begin like a compressed file are taken for one; no JSON does.
+    assume(not pieces or not pieces[0].startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")))
     assert [line.value for line in lines_of(codec(b"\n".join(pieces)))] == pieces
 
 

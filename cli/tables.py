@@ -3,8 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 __all__ = ["print_table", "printable"]
+
+_GAP: Final = 2
+_FOLDED_WIDTH: Final = 20
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -38,11 +42,32 @@ def _print_fitted(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
+    if _readable_width([titles, *rows]) > console.width:
+        _print_blocks(titles, rows)
+        return
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for title in titles:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    # Narrower than this, nothing is readable; a terminal that is may scroll sideways.
-    console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
-    console.print(table, width=max(console.width, 60))
+    console.print(table)
+
+
+def _readable_width(lines: Sequence[Sequence[str]]) -> int:
+    """How wide a terminal has to be: a cell may be folded, but not to less than a time or the better part of an address."""
+    widths = [min(max(map(len, column)), _FOLDED_WIDTH) for column in zip(*lines, strict=True)]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _print_blocks(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """One block of lines for each row, for terminals that are too narrow for the table."""
+    width = max(map(len, titles))
+    for number, row in enumerate(rows):
+        if number:
+            print()
+        for title, cell in zip(titles, row, strict=True):
+            if cell:
+                print(f"{title.ljust(width)}  {cell}")
+    if not rows:
+        print("  ".join(titles))

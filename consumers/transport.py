@@ -8,7 +8,7 @@ rebalance, flow control, commits and supervision stay Faust's. What is overridde
 - `_add_gap` does nothing: the offsets between two messages are those of the records inside, not holes.
 - `_new_offset` is the highest acknowledged offset plus one: batches of a partition are acknowledged in order, each when its records
   are on stable storage.
-- `_new_consumer_thread` makes one whose fetches come back soon, so that an event need not wait.
+- `_new_consumer_thread` makes one whose fetches come back soon, so that an event need not wait, and that reads only what was committed.
 - `perform_seek` starts every partition at the ledger's own next offset, whatever the group has committed.
 
 These are internals of Faust. `check_faust` refuses to start on a version that was not tested, rather than lose records quietly.
@@ -63,11 +63,16 @@ class RecordBatch:
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's, but it does not let the broker keep a fetch for 1.5 s: the embedded one does so even where records have arrived."""
+    """Faust's, but it does not let the broker keep a fetch for 1.5 s: the embedded one does so even where records have arrived.
+
+    And it passes over the records of aborted transactions, which Faust reads: for Kafka they never were.
+    """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # read when the consumer starts; Faust has no setting for it
+        # Both are read when the consumer starts; Faust has no settings for them.
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
 
 

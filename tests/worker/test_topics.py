@@ -1,13 +1,16 @@
-"""What only a real topic shows: one that was deleted and made again, records that expired, the broker's clock."""
+"""What only a real topic shows: one that was deleted and made again, records that expired, transactions, the broker's clock."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from ledger.broker.connection import describe_topic
 from ledger.log.ledgerfile import accept_topic, accepted_topics
+from ledger.log.verifier import verify
 from tests.kafka.brokers import Broker
 from tests.worker.rig import Ledger, Message, check_log, keyed, real_events, send, wait_until
 from tests.worker.test_failures import check_refusal
@@ -86,6 +89,27 @@ def test_expired_records_are_never_passed_over(tmp_path: Path, kafka: Broker) ->
     with ledger.worker(kafka, idle_s=None) as worker:
         check_refusal(worker, 5, "20 records expired")
     check_log(ledger, 50)
+
+
+async def send_in_transactions(broker: Broker, topic: str, messages: list[Message], fates: str) -> None:
+    """Send a record in each transaction; its letter in `fates` says whether that is committed or aborted."""
+    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=topic) as producer:
+        for message, fate in zip(messages, fates, strict=True):
+            await producer.begin_transaction()
+            await producer.send_and_wait(topic, message.value, message.key)
+            await (producer.commit_transaction() if fate == "c" else producer.abort_transaction())
+
+
+@pytest.mark.timeout(60)
+def test_records_of_aborted_transactions_are_skipped(tmp_path: Path, kafka: Broker) -> None:
+    """Only what was committed is in the log; what it passes over, markers included, is counted as skipped."""
+    topic = kafka.topic(1)
+    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
+    asyncio.run(send_in_transactions(kafka, topic, keyed(real_events(5)), "caacc"))
+    ledger.run(kafka)
+    origins = [entry["origin"] for entry in ledger.all_entries()]
+    assert [(origin["offset"], origin.get("skipped", 0)) for origin in origins] == [(0, 0), (6, 5), (8, 1)]
+    assert verify(ledger.store).ok
 
 
 @pytest.mark.timeout(60)

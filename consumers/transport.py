@@ -82,12 +82,15 @@ class BatchConsumer(driver.Consumer):
     Within one epoch, from a seek to the next, a partition's batches follow one another without holes. What was fetched before a
     seek and delivered after it would look like a hole, so a batch of an earlier epoch is of no use any more.
 
-    A fetch that overlaps a seek may come from either side of it: from before, and it is no use; from after, and dropping it alone would make
-    a hole, for the consumer has moved past it. So it is dropped, and the partitions are sought once more before anything is fetched.
+    A fetch that overlaps a seek, or lies within one, may come from either side of it: from before, and it is no use; from after, and
+    dropping it alone would make a hole, for the consumer has moved past it. So it is dropped, and the partitions are sought once more
+    before anything is fetched.
     """
 
     epoch = 0
     """Counts the beginnings and ends of seeks."""
+    _seeks = 0
+    """How many seeks are under way."""
     _is_adrift = False
     """Whether a fetch was dropped and its partitions were not sought since."""
 
@@ -104,7 +107,7 @@ class BatchConsumer(driver.Consumer):
             self._is_adrift = False
         epoch = self.epoch
         fetched = await super()._getmany(active_partitions, timeout)
-        if epoch != self.epoch:
+        if epoch != self.epoch or self._seeks:
             self._is_adrift = True
             return {}
         return {partition: [RecordBatch(records, epoch)] for partition, records in fetched.items() if records}
@@ -140,6 +143,7 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek every assigned partition to the ledger's next offset."""
         self.epoch += 1
+        self._seeks += 1
         try:
             await super().perform_seek()
             partitions: dict[int, TP] = {tp.partition: tp for tp in self.assignment()}
@@ -148,6 +152,7 @@ class BatchConsumer(driver.Consumer):
             for partition, offset in offsets.items():
                 await self.seek(partitions[partition], offset)
         finally:
+            self._seeks -= 1
             self.epoch += 1
 
 

@@ -74,3 +74,26 @@ def test_a_fetch_that_a_seek_overtook_is_thrown_away() -> None:
             assert (await kafka.consumer._getmany(None, 1))[PARTITION][0].records == [8, 9, 10, 11, 12]
 
     asyncio.run(story())
+
+
+def test_a_fetch_within_a_seek_is_thrown_away() -> None:
+    """A fetch that begins and ends while a seek goes on may come from before it or after it: it does not count, and none is lost."""
+
+    async def story() -> None:
+        kafka = Kafka()
+        opened = asyncio.Event()
+
+        async def next_offsets(_: frozenset[int]) -> dict[int, int]:
+            await opened.wait()
+            return {0: 3}
+
+        kafka.consumer.transport.next_offsets = next_offsets
+        with kafka.patched():
+            seeking = asyncio.create_task(kafka.consumer.perform_seek())
+            await asyncio.sleep(0)
+            assert await kafka.consumer._getmany(None, 1) == {}
+            opened.set()
+            await seeking
+            assert (await kafka.consumer._getmany(None, 1))[PARTITION][0].records == [3, 4, 5, 6, 7]
+
+    asyncio.run(story())

@@ -60,7 +60,7 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
         async for event in stream.noack().events():
             batch = event.value
             if batch.epoch == cast(BatchConsumer, app.consumer).epoch:
-                await shards.offer(event.message.partition, Fetched(batch.records, event.ack))
+                await shards.offer(event.message.partition, Fetched(batch.records, event.ack, batch.start))
 
     @app.on_partitions_revoked.connect
     async def _revoked(_app: Any, _revoked: Any, **_: Any) -> None:

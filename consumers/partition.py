@@ -20,13 +20,14 @@ _FULL_ENOUGH = 4
 
 
 class Fetched:
-    """A fetched record batch, and how to acknowledge it."""
+    """A fetched record batch, how to acknowledge it, and the offset from which it was asked for."""
 
-    __slots__ = ("acknowledge", "records", "size")
+    __slots__ = ("acknowledge", "records", "size", "start")
 
-    def __init__(self, records: Sequence[RecordLike], acknowledge: Callable[[], None]) -> None:
+    def __init__(self, records: Sequence[RecordLike], acknowledge: Callable[[], None], start: int) -> None:
         self.records = records
         self.acknowledge = acknowledge
+        self.start = start
         self.size = sum(len(record.value or b"") for record in records)
 
     def parts(self, records: int) -> "list[Fetched]":
@@ -34,7 +35,10 @@ class Fetched:
         if len(self.records) <= records:
             return [self]
         pieces = [self.records[start : start + records] for start in range(0, len(self.records), records)]
-        return [*(Fetched(piece, _nothing) for piece in pieces[:-1]), Fetched(pieces[-1], self.acknowledge)]
+        starts = [self.start, *(piece[-1].offset + 1 for piece in pieces)]
+        parts = [Fetched(piece, _nothing, start) for piece, start in zip(pieces, starts, strict=False)]
+        parts[-1].acknowledge = self.acknowledge
+        return parts
 
 
 def _nothing() -> None:
@@ -50,7 +54,7 @@ class Tools:
         folding: Executor,
         committing: Executor,
         open_shard: Callable[[int], ShardWriter],
-        check_origin: Callable[[int, int, int], Coroutine[None, None, None]],
+        check_origin: Callable[[int, int, int, int], Coroutine[None, None, None]],
         committed: Callable[[int], None],
     ) -> None:
         self.settings = settings
@@ -59,7 +63,7 @@ class Tools:
         self.open_shard = open_shard
         """Loads a shard's state (in the folding thread)."""
         self.check_origin = check_origin
-        """Given partition, the ledger's next offset and the first offset fetched: raises unless the records are what they seem."""
+        """Given partition, the ledger's next offset, the one asked for and the first fetched: raises unless the records are what they seem."""
         self.committed = committed
         """Told the number of records after each batch."""
 
@@ -151,9 +155,7 @@ class Partition:
 
     async def _write(self, batch: list[Fetched]) -> None:
         """Fold a batch and start committing it."""
-        first = batch[0].records[0].offset
-        # Before anything of the batch is written: are these records really of the topic that the ledger knows?
-        await self._tools.check_origin(self.number, self.next_offset, first)
+        await self._check(batch)
         try:
             draft = await self._fold(batch)
             while len(self._in_flight) >= _MAX_IN_FLIGHT:
@@ -163,6 +165,15 @@ class Partition:
             return
         before = self._in_flight[-1][1] if self._in_flight else None
         self._in_flight.append((batch, asyncio.create_task(self._commit(draft, before))))
+
+    async def _check(self, batch: list[Fetched]) -> None:
+        """Before anything of a batch is written: are these records really of the topic that the ledger knows, and all of them?"""
+        expected = self.next_offset
+        for place, fetched in enumerate(batch):
+            first = fetched.records[0].offset
+            if place == 0 or first > expected:
+                await self._tools.check_origin(self.number, expected, fetched.start, first)
+            expected = max(expected, fetched.records[-1].offset + 1)
 
     async def _fold(self, batch: list[Fetched]) -> Draft | None:
         records = [record for fetched in batch for record in fetched.records]

@@ -146,12 +146,18 @@ class Shards:
         self.entries += records
         self.last_activity = time.monotonic()
 
-    async def _check_origin(self, partition: int, expected: int, first: int) -> None:
+    async def _check_origin(self, partition: int, expected: int, start: int, first: int) -> None:
         """Make sure that fetched records are of the topic that the ledger knows, and that none before them is lost.
 
         The topic's id is asked for after they were fetched. Ids never return, so the answer holds for the moment of the fetch as well.
         """
         await self._check_topic()
+        if first > expected and start > expected:
+            raise BrokerError(
+                "records_missed",
+                f"partition {partition}: the ledger's next offset is {expected}, but the consumer had gone on to {start}",
+                "start the worker again: it goes on where the log ends",
+            )
         if first > expected and self.log_start is not None:
             start = await self.log_start(partition)
             if start > expected:

@@ -54,12 +54,14 @@ def check_faust() -> None:
 class RecordBatch:
     """What was fetched of a partition at once: the value of a message."""
 
-    __slots__ = ("epoch", "records")
+    __slots__ = ("epoch", "records", "start")
 
-    def __init__(self, records: Sequence[Any], epoch: int) -> None:
+    def __init__(self, records: Sequence[Any], epoch: int, start: int) -> None:
         self.records = records
         self.epoch = epoch
         """The consumer's, when they were fetched."""
+        self.start = start
+        """The offset from which they were asked for: the broker holds none between it and the first."""
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -94,6 +96,11 @@ class BatchConsumer(driver.Consumer):
     _is_adrift = False
     """Whether a fetch was dropped and its partitions were not sought since."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._ends: dict[TP, int] = {}
+        """Where the next fetch of a partition begins."""
+
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -110,7 +117,12 @@ class BatchConsumer(driver.Consumer):
         if epoch != self.epoch or self._seeks:
             self._is_adrift = True
             return {}
-        return {partition: [RecordBatch(records, epoch)] for partition, records in fetched.items() if records}
+        batches: dict[TP, list[RecordBatch]] = {}
+        for partition, records in fetched.items():
+            if records:
+                batches[partition] = [RecordBatch(records, epoch, self._ends.get(partition, 0))]
+                self._ends[partition] = records[-1].offset + 1
+        return batches
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         last = record.records[-1]
@@ -150,6 +162,7 @@ class BatchConsumer(driver.Consumer):
             transport: Any = self.transport
             offsets = await transport.next_offsets(frozenset(partitions))
             for partition, offset in offsets.items():
+                self._ends[partitions[partition]] = offset
                 await self.seek(partitions[partition], offset)
         finally:
             self._seeks -= 1

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from consumers.partition import Fetched, Partition, Tools
 from consumers.settings import Settings
 from consumers.shards import Shards
-from ledger.errors import LedgerError, StoreConflictError, StoreError
+from ledger.errors import BrokerError, LedgerError, StoreConflictError, StoreError
 from ledger.log.ledgerfile import LedgerFile, create_ledger
 from ledger.log.records import Record
 from ledger.log.writer import Draft, ShardWriter, open_writer
@@ -48,6 +48,7 @@ class Rig:
         self.ledger = Ledger.create(root, "topic", shards=1)
         self.file = msgspec.json.decode((root / "ledger.json").read_bytes(), type=LedgerFile)
         self.acknowledged: list[int] = []
+        self.checked: list[tuple[int, int, int]] = []
         self.opened = 0
         self.refusals: list[Exception] = []
         """What the next commits raise, instead of committing."""
@@ -72,10 +73,10 @@ class Rig:
 
     def fetched(self, of: Sequence[Record]) -> Fetched:
         """Records as one fetched batch."""
-        return Fetched(of, lambda: self.acknowledged.append(of[-1].offset))
+        return Fetched(of, lambda: self.acknowledged.append(of[-1].offset), of[0].offset)
 
-    async def _check(self, partition: int, expected: int, first: int) -> None:
-        pass
+    async def _check(self, partition: int, expected: int, start: int, first: int) -> None:
+        self.checked.append((expected, start, first))
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
@@ -133,6 +134,43 @@ def test_who_offers_is_let_go_when_the_partition_fails(tmp_path: Path) -> None:
         await offering
         assert rig.acknowledged == []
         assert rig.ledger.size() == 0
+
+    run(story)
+
+
+def test_a_hole_inside_a_batch_is_asked_about(tmp_path: Path) -> None:
+    """Records may be missing before the first fetch that a batch was gathered from, and before any other of them."""
+
+    async def story() -> None:
+        rig = Rig(tmp_path / "ledger", batch_records=20)
+        for start in (0, 4, 10, 14):
+            await rig.partition.offer(rig.fetched(records(4, start)))
+        task = asyncio.create_task(rig.partition.run())
+        await rig.partition.finish()
+        await task
+        assert rig.checked == [(0, 0, 0), (8, 10, 10)]
+        assert rig.ledger.segments() == 1
+
+    run(story)
+
+
+@pytest.mark.parametrize(("start", "code"), [(10, "records_missed"), (4, "records_expired")])
+def test_a_hole_is_believed_only_where_the_broker_holds_nothing(tmp_path: Path, start: int, code: str) -> None:
+    """What was fetched and never arrived, and what expired, stops the worker; neither is passed over as if it had not been."""
+    root = tmp_path / "ledger"
+    keys = LocalStore(root / "keys", file_mode=0o600)
+    file = create_ledger(LocalStore(root), keys, name="test", topic="topic", shards=1)
+
+    async def log_start(_: int) -> int:
+        return 10
+
+    async def story() -> None:
+        shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "id")
+        shards.log_start = log_start
+        with patch.object(shards, "_check_topic", AsyncMock()), pytest.raises(BrokerError) as raised:
+            await shards._check_origin(0, 4, start, 10)
+        assert raised.value.code == code
+        shards.close()
 
     run(story)
 

@@ -68,6 +68,7 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
 
     @app.on_before_shutdown.connect
     async def _before_shutdown(_app: Any, **_: Any) -> None:
+        shards.is_stopping = True
         await _finish(app, shards)
 
     return app

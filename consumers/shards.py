@@ -53,6 +53,8 @@ class Shards:
         """Records committed by this worker."""
         self.last_activity = time.monotonic()
         self.is_assigned = False
+        self.is_stopping = False
+        """Whether the worker was told to stop: then there is no patience with a broker that does not answer."""
 
     async def next_offsets(self, partitions: frozenset[int]) -> dict[int, int]:
         """Open the shards of these partitions where they are not open, and tell where to go on reading each."""
@@ -108,6 +110,8 @@ class Shards:
             try:
                 await self._check_topic()
             except Exception as error:  # noqa: BLE001 - as above
+                if self.is_stopping:  # what is queued still asks for itself
+                    return
                 self.fail(error)
             try:
                 await asyncio.wait_for(self.stopped.wait(), self._settings.topic_check_s)
@@ -122,8 +126,9 @@ class Shards:
 
     def close(self) -> None:
         """End the threads and the probe's connection."""
-        for executor in (self._folding, self._committing, self._asking):
+        for executor in (self._folding, self._committing):
             executor.shutdown(wait=True)
+        self._asking.shutdown(wait=False)  # nobody wants the answer any more, and it may take its time
         self._probe.close()
 
     async def _run(self, partition: Partition) -> None:
@@ -175,7 +180,8 @@ class Shards:
                 loop = asyncio.get_running_loop()
                 described = await loop.run_in_executor(self._asking, self._probe.describe)
             except BrokerError as error:
-                if error.code == "topic_missing" or time.monotonic() >= deadline or self.stopped.is_set():
+                is_over = self.stopped.is_set() or self.is_stopping or time.monotonic() >= deadline
+                if error.code == "topic_missing" or is_over:
                     raise
                 await asyncio.sleep(_BROKER_PAUSE_S)
                 continue

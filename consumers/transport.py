@@ -27,6 +27,8 @@ from ledger.errors import UsageError
 __all__ = ["BatchConsumer", "BatchTransport", "check_faust"]
 
 TESTED: Final = ("0.15.",)
+_PATIENCE_S: Final = 5.0
+"""How long the broker has for what a worker could do without: to take a last offset, to let go of a member of the group."""
 _SEEK_PAUSE_S: Final = 0.1
 _FETCH_WAIT_MS: Final = 100
 _OVERRIDDEN: Final = ("_getmany", "_to_message", "_add_gap", "_new_offset", "_new_consumer_thread", "perform_seek")
@@ -67,7 +69,8 @@ class RecordBatch:
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's, but it does not let the broker keep a fetch for 1.5 s: the embedded one does so even where records have arrived.
 
-    And it passes over the records of aborted transactions, which Faust reads: for Kafka they never were.
+    And it passes over the records of aborted transactions, which Faust reads: for Kafka they never were. And it does not wait for ever for
+    a broker that is gone, neither when it commits an offset nor before it stops.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -76,6 +79,16 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def _commit(self, offsets: Any) -> bool:
+        try:
+            return await asyncio.wait_for(super()._commit(offsets), _PATIENCE_S)
+        except TimeoutError:
+            return False
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group, where the broker lets us."""
+        await asyncio.wait({asyncio.ensure_future(super().on_thread_stop())}, timeout=_PATIENCE_S)
 
 
 class BatchConsumer(driver.Consumer):

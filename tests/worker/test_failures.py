@@ -2,6 +2,7 @@
 
 import resource
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.kafka.brokers import Broker
+from tests.kafka.brokers import Broker, run_tansu
 from tests.worker.rig import Ledger, Worker, check_log, keyed, real_events, send, wait_until
 
 NO_BROKER = "127.0.0.1:1"
@@ -63,6 +64,23 @@ def test_a_worker_refuses_a_topic_that_does_not_fit(tmp_path: Path, tansu: Broke
         check_refusal(worker, 5, "3 partitions", "4 shards")
         check_refusal(other, 5, "no topic")
     assert not (ledger.root / "topics").exists()
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_whose_broker_is_gone_stops_when_told(tmp_path: Path) -> None:
+    """SIGTERM ends a worker within seconds, although the broker takes no offset any more and lets nobody leave the group."""
+    (tmp_path / "broker").mkdir()
+    with run_tansu(tmp_path / "broker") as broker:
+        topic = broker.topic(2)
+        ledger = Ledger.create(tmp_path / "ledger", topic, shards=2)
+        send(broker, topic, keyed(real_events(20)))
+        worker = ledger.worker(broker, idle_s=None)
+        wait_until(lambda: ledger.root.joinpath("log").exists() and ledger.size() == 20, 60)
+    with worker:
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(20) == 0, worker.stderr()
+        assert worker.stderr() == "ready\nstopped after 20 records\n"
+    check_log(ledger, 20)
 
 
 @contextmanager

@@ -111,7 +111,9 @@ class SnapshotFiles:
 
     def newest(self) -> Snapshot | None:
         """The newest snapshot that is whole, or None."""
-        paths = sorted(self.directory.glob("state-*.bin"), reverse=True) if self.directory.is_dir() else []
+        paths: list[Path] = []
+        with contextlib.suppress(OSError):  # a directory that cannot be read holds none
+            paths = sorted(self.directory.glob("state-*.bin"), reverse=True) if self.directory.is_dir() else []
         for path in paths:
             with contextlib.suppress(OSError, msgspec.MsgspecError):
                 raw = path.read_bytes()

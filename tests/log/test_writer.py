@@ -290,6 +290,21 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path, when: str)
     check(log, records)
 
 
+def test_a_cache_that_cannot_be_read_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not being allowed to look into the cache's directory is no more than having none."""
+    cache = tmp_path / "cache"
+    records = story(60)
+    log = memory_log()
+    append(log.open(cache), records[:40], 9)
+
+    def denied(_: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_dir", denied)
+    append(log.open(cache), records[40:], 9)
+    check(log, records)
+
+
 def test_two_writers_share_a_cache(tmp_path: Path) -> None:
     """Workers that take turns on a shard, each with its snapshots in the same directory, spoil each other nothing."""
     log = memory_log()

@@ -118,6 +118,11 @@ class LocalStore:
         if folder in self._durable and folder.is_dir():
             return []
         inside = [path for path in (folder, *folder.parents) if path == self.root or self.root in path.parents]
+        gone = next((path for path in inside if path in self._durable and not path.is_dir()), None)
+        if gone is not None:
+            # Somebody moved the ledger away, or its disk is not mounted any more: what is written here now would not join it.
+            message, hint = f"{gone} was removed while it was in use", "put it back or mount its disk, then start again"
+            raise StoreError("store_io", message, hint)
         above = list(takewhile(lambda path: not path.is_dir(), self.root.parents))
         found_root = self.root.is_dir()
         for path in reversed([*inside, *above]):

@@ -341,12 +341,18 @@ def test_a_file_where_a_folder_should_be_is_an_error(store: LocalStore) -> None:
     assert "is a file" in caught.value.hint
 
 
-def test_a_folder_that_was_removed_meanwhile_is_made_again(store: LocalStore) -> None:
-    """A store that has used a folder before does not rely on it."""
-    store.put("a/1", b"")
-    shutil.rmtree(store.root)
-    store.put("a/2", b"")
-    assert list(store.list("")) == ["a/2"]
+@pytest.mark.parametrize("gone", [".", "a", "a/b"])
+def test_a_folder_that_was_removed_meanwhile_is_not_made_again(store: LocalStore, gone: str) -> None:
+    """A store whose disk is not mounted any more does not go on in the empty place; one that is put back it uses again."""
+    store.put("a/b/1", b"")
+    aside = store.root.parent / "aside"
+    (store.root / gone).rename(aside)
+    with pytest.raises(StoreError, match="was removed while it was in use"):
+        store.put("a/b/2", b"")
+    assert not (store.root / gone).exists()
+    aside.rename(store.root / gone)
+    store.put("a/b/2", b"")
+    assert list(store.list("")) == ["a/b/1", "a/b/2"]
 
 
 def test_reading_what_was_never_made_finds_nothing(store: LocalStore) -> None:

@@ -11,7 +11,8 @@ rebalance, flow control, commits and supervision stay Faust's. What is overridde
 - `_new_consumer_thread` makes one whose fetches come back soon, so that an event need not wait, and that reads only what was committed.
 - `perform_seek` starts every partition at the ledger's own next offset, whatever the group has committed.
 
-These are internals of Faust. `check_faust` refuses to start on a version that was not tested, rather than lose records quietly.
+What the records of a fetch are unpacked to is in `consumers.records`. These are internals of Faust: `check_faust` refuses to start on a
+version that was not tested, rather than lose records quietly.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ _PATIENCE_S: Final = 5.0
 """How long the broker has for what a worker could do without: to take a last offset, to let go of a member of the group."""
 _SEEK_PAUSE_S: Final = 0.1
 _FETCH_WAIT_MS: Final = 100
+_NO_TIMESTAMP_TYPE: Final = 0
+"""Nobody asks a batch whose clock its last timestamp is of."""
 _OVERRIDDEN: Final = ("_getmany", "_to_message", "_add_gap", "_new_offset", "_new_consumer_thread", "perform_seek")
 
 NextOffsets = Callable[[frozenset[int]], Awaitable[dict[int, int]]]
@@ -140,11 +143,11 @@ class BatchConsumer(driver.Consumer):
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         last = record.records[-1]
         return ConsumerMessage(
-            last.topic,
-            last.partition,
+            tp.topic,
+            tp.partition,
             last.offset,
             last.timestamp / 1000.0,
-            last.timestamp_type,
+            _NO_TIMESTAMP_TYPE,
             (),
             None,
             record,

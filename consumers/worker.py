@@ -12,6 +12,7 @@ import faust
 from faust.worker import Worker
 
 from consumers.app import build_app
+from consumers.records import check_aiokafka, install
 from consumers.settings import Settings
 from consumers.shards import Shards, known_topic
 from consumers.transport import check_faust
@@ -41,6 +42,8 @@ def run(settings: Settings) -> int:
         LedgerError: why it stopped.
     """
     check_faust()
+    check_aiokafka()
+    install()
     gc.set_threshold(*_COLLECT)
     sys.setswitchinterval(_SWITCH_S)
     store = open_store(settings.ledger)

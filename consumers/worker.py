@@ -60,15 +60,16 @@ def run(settings: Settings) -> int:
         worker = _LedgerWorker(app, settings, shards, loop)
         crash = worker.execute()
         shards.close()
-    failure = shards.failure or crash
-    if isinstance(failure, LedgerError):
-        raise failure
-    if failure is not None:
+    if shards.failure is not None:
+        raise shards.failure  # ours: an error that says what to do, or a bug, which ends with the exit code of one
+    if isinstance(crash, LedgerError):
+        raise crash
+    if crash is not None:
         raise BrokerError(
             "consumer_crashed",
-            f"the consumer stopped: {type(failure).__name__}: {failure}",
+            f"the consumer stopped: {type(crash).__name__}: {crash}",
             "look at the broker, then start the worker again; it goes on where the log ends",
-        ) from failure
+        ) from crash
     return shards.entries
 
 

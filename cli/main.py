@@ -6,11 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
 
+import ledger
 from cli import asking, demo, keeping, publishing, querying, running
 from cli.messages import complain
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LedgerError
@@ -19,18 +20,36 @@ __all__ = ["app", "main", "run"]
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ledger {ledger.__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="ledger",
-    help="A tamper-evident record of what every serverless script ran, when, and who changed it.",
     epilog="Exit codes: 0 ok, 2 usage, 3 verification failed, 4 not found, 5 store or broker unavailable, "
     "70 internal error, 130 interrupted.",
-    no_args_is_help=True,
     add_completion=False,
     # Plain help: with rich's, `ledger --help` takes twice as long to appear.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+
+@app.callback()
+def _program(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the program's version and exit.", is_eager=True, callback=_say_version),
+    ] = False,
+) -> None:
+    """A tamper-evident record of what every serverless script ran, when, and who changed it."""
+
+
 for group in (keeping, running, publishing, asking, querying, demo):
     group.register(app)
 
@@ -72,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command line; what fails is said on stderr in one or two lines. Returns the exit code."""
     code: object = EXIT_OK
     try:
-        code = app(args=list(arguments), prog_name="ledger", standalone_mode=False)
+        code = app(args=list(arguments) or ["--help"], prog_name="ledger", standalone_mode=False)
         sys.stdout.flush()
     except LedgerError as error:
         complain(error.message, error.hint)

@@ -11,6 +11,7 @@ from subprocess import run as run_process
 
 import pytest
 
+import ledger
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
 from tests.cli.conftest import ROOT, Run
@@ -33,6 +34,18 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
     ] == list(COMMANDS)
     assert "..." not in out.split("Commands:")[1]
     assert "70 internal error" in out
+
+
+def test_without_a_command_the_help_is_shown(run: Run) -> None:
+    """As it stands, not as an error."""
+    assert run() == run("--help")
+    assert run()[2] == ""
+
+
+def test_the_program_says_its_version(run: Run) -> None:
+    """On one line, for reports of what went wrong."""
+    code, out, _ = run("--version")
+    assert (code, out) == (0, f"ledger {ledger.__version__}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

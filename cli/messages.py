@@ -24,4 +24,4 @@ def complain(message: str, hint: str = "", *, kind: str = "error") -> None:
     # It may quote what others wrote: a member's name in an event, for one.
     say("\n".join(printable(line) for line in f"{kind}: {message}".split("\n")))
     if hint:
-        say(f"hint: {hint}")
+        say(f"hint: {printable(hint)}")

@@ -28,6 +28,9 @@ QUESTIONS = (
     ("rejected",),
     ("sql", "FROM entries"),
     ("verify",),
+    ("prove", "0/0"),
+    ("checkpoint",),
+    ("key",),
 )
 RUNNING = (
     ("worker", "--bootstrap", "127.0.0.1:1"),

@@ -1,0 +1,82 @@
+"""Evidence received: check, with no ledger at hand."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+
+from cli.files import pinned_key, read_file
+from cli.options import Format, Json, Output, chosen_format, examples
+from cli.output import emit_one
+from cli.tables import printable
+from ledger.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from ledger.proof.checking import Checked
+
+__all__ = ["register"]
+
+MAX_PROOF_BYTES: Final = 1 << 28
+MAX_ENTRY_BYTES: Final = 1 << 20
+"""More than an entry may have, so that one that was added to is said to be another, not too large."""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A proof that does not hold."""
+
+    holds: bool = False
+    code: str
+    """The kind, as in the error."""
+    message: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    shown = examples(
+        "ledger check 41.tlog-proof --vkey 'audit.example+1a2b3c4d+AX...'",
+        "ledger check 41.tlog-proof --vkey audit.vkey --entry 41.json --json",
+    )
+    app.command(epilog=shown)(check)
+
+
+def check(
+    proof: Annotated[str, typer.Argument(metavar="PROOF", help="A file that `ledger prove` wrote.")],
+    vkey: Annotated[
+        str,
+        typer.Option(
+            "--vkey", metavar="VKEY", help="The public key of the ledger as you know it, or a file that holds it."
+        ),
+    ],
+    entry: Annotated[
+        str | None,
+        typer.Option("--entry", metavar="F", help="The entry's exact bytes; default: the .json beside a receipt."),
+    ] = None,
+    output: Output = Format.table,
+    as_json: Json = False,
+) -> None:
+    """Check a proof without the ledger.
+
+    Says in plain words what was proved and what that rests on; exit code 3 where it does not hold.
+    """
+    from ledger.proof.checking import check_proof, needs_entry
+
+    key, data = pinned_key(vkey), read_file(proof, MAX_PROOF_BYTES)
+    chosen = chosen_format(output, as_json)
+    if entry is None and needs_entry(data):
+        entry = f"{proof.removesuffix('.tlog-proof')}.json"
+    hint = "a receipt is checked with the entry's exact bytes: say where they are with --entry"
+    line = None if entry is None else read_file(entry, MAX_ENTRY_BYTES, hint)
+    try:
+        checked = check_proof(data, key, line)
+    except IntegrityError as error:
+        if chosen is not Format.table:
+            emit_one(Refused(code=error.code, message=error.message), lambda: None, chosen)
+        raise IntegrityError(error.code, f"{Path(proof).name} does not hold: {error.message}", error.hint) from error
+    emit_one(checked, lambda: _show(checked), chosen)
+
+
+def _show(checked: "Checked") -> None:
+    print("holds")
+    print(f"proved    {printable(checked.statement)}")
+    print(f"rests on  {printable(checked.rests_on)}")

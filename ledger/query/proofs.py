@@ -1,0 +1,177 @@
+"""Making proofs from an opened ledger. Each is checked as its reader will check it before it is handed out."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from ledger.errors import IntegrityError, NotFoundError, UsageError
+from ledger.log.ledgerfile import origin
+from ledger.log.tree import ShardTree, default_cache, open_tree
+from ledger.proof.checkpoints import Checkpoint, open_checkpoint
+from ledger.proof.growth import Growth, verify_growth
+from ledger.proof.merkle import Index, RollbackError, RootMismatchError
+from ledger.proof.notes import Verifier
+from ledger.proof.pinned import open_pinned
+from ledger.proof.receipts import Receipt, verify_receipt
+from ledger.query.lookup import EntryId, find_id, parse_entry_id
+from ledger.query.opened import OpenLedger
+from ledger.query.rows import rows
+from ledger.query.segments import checkpoint_of
+from ledger.query.showing import entry_line
+from ledger.storage.local import LocalStore
+
+__all__ = [
+    "MadeReceipt",
+    "checkpoint_at",
+    "growth_between",
+    "locate",
+    "make_receipt",
+    "only_shard",
+    "shard_of",
+    "tree_of",
+]
+
+_NEAR: Final = 2
+_MADE_BY: Final = 'SELECT shard, "index" FROM _log WHERE version.id = $id OR deployment.id = $id'
+
+
+class MadeReceipt(Struct, frozen=True, kw_only=True):
+    """A receipt, and the entry that it proves."""
+
+    receipt: Receipt
+    entry: bytes
+    """Its exact bytes."""
+    shard: int
+    size: int
+    """Of the tree that it is proved in."""
+
+
+def tree_of(ledger: OpenLedger, shard: int, progress: Callable[[int], None] | None = None) -> ShardTree:
+    """The tree of a shard, with the user's cache; raises as `ledger.log.tree.open_tree`."""
+    return open_tree(LocalStore(ledger.root), ledger.about, shard, default_cache(), progress)
+
+
+def locate(ledger: OpenLedger, text: str) -> EntryId:
+    """The entry that is named: `shard/index`, or what a version's or deployment's id (or the start of one) was made by.
+
+    Raises:
+        UsageError: `bad_id`, `ambiguous_id`.
+        NotFoundError: `id_not_found`.
+    """
+    named = parse_entry_id(text)
+    if named is not None:
+        return named
+    found = find_id(ledger, text)
+    row = rows(ledger, _MADE_BY, id=found.id)[0]
+    return EntryId(row["shard"], row["index"])
+
+
+def make_receipt(ledger: OpenLedger, entry: EntryId, tree: ShardTree | None = None) -> MadeReceipt:
+    """Prove an entry in the newest checkpoint of its shard.
+
+    Args:
+        ledger: that has it.
+        entry: which one.
+        tree: of its shard, where the caller has it open.
+
+    Raises:
+        NotFoundError: `entry_not_found`.
+        IntegrityError: the log is not what was signed.
+    """
+    line = entry_line(ledger, entry)
+    found = tree or tree_of(ledger, entry.shard)
+    path = tuple(found.inclusion(entry.index))
+    receipt = Receipt(index=Index(entry.index), path=path, note=found.note)
+    try:
+        verify_receipt(receipt, line, ledger.about.verifier(entry.shard))
+    except RootMismatchError as error:
+        what = f"the entry {entry.shard}/{entry.index} is not the one that was signed"
+        raise IntegrityError("root_mismatch", what, "run `ledger verify`") from error
+    return MadeReceipt(receipt=receipt, entry=line, shard=entry.shard, size=found.size)
+
+
+def checkpoint_at(ledger: OpenLedger, shard: int, size: int | None = None) -> bytes:
+    """The signed checkpoint of a shard at a size at which a segment ended; default: the newest.
+
+    Raises:
+        NotFoundError: `no_checkpoint`, with the sizes near it that have one.
+        IntegrityError: it is not what the ledger's key signed.
+    """
+    segments = ledger.shards[shard].segments
+    wanted = segments[-1].size if size is None and segments else size
+    found = next((segment for segment in segments if segment.size == wanted), None)
+    if found is None:
+        raise _no_checkpoint(shard, [segment.size for segment in segments], wanted)
+    note = checkpoint_of(found.path).encode()
+    open_checkpoint(note, ledger.about.verifier(shard))
+    return note
+
+
+def growth_between(ledger: OpenLedger, old: bytes, new: bytes, tree: ShardTree | None = None) -> Growth:
+    """Prove that one signed checkpoint of this ledger extends another; `tree` as in `make_receipt`.
+
+    Raises:
+        UsageError: `wrong_order`, where the first is of more entries.
+        IntegrityError: a checkpoint is not this ledger's (`wrong_origin`, `bad_signature`, ...); `fork`, `rollback`: it is,
+            and the log does not have what it says.
+    """
+    key = ledger.about.verifier(shard_of(ledger, old))
+    checkpoints = [open_pinned(note, key) for note in (old, new)]
+    if checkpoints[0].size > checkpoints[1].size:
+        raise UsageError("wrong_order", "the first checkpoint is of more entries than the second", "swap them")
+    found = tree or tree_of(ledger, shard_of(ledger, old))
+    for checkpoint in checkpoints:
+        _compare(checkpoint, found)
+    path = tuple(found.consistency(checkpoints[0].size, checkpoints[1].size))
+    growth = Growth(path=path, old=old, new=new)
+    verify_growth(growth, key)
+    return growth
+
+
+def shard_of(ledger: OpenLedger, note: bytes) -> int:
+    """The shard that a signed checkpoint of this ledger is of.
+
+    Raises:
+        IntegrityError: `wrong_origin`, `bad_signature` and the like: it is no checkpoint of this ledger.
+    """
+    log = open_pinned(note, Verifier.from_vkey(ledger.about.vkey)).origin
+    found = next((shard for shard in range(ledger.about.shards) if origin(ledger.about.name, shard) == log), None)
+    if found is None:
+        raise IntegrityError("wrong_origin", f"the ledger {ledger.about.name} has no log {log!r}")
+    return found
+
+
+def only_shard(ledger: OpenLedger, shard: int | None) -> int:
+    """The shard that is meant: the one given, or the only one.
+
+    Raises:
+        UsageError: `which_shard`, where none is given and there are several.
+        NotFoundError: `shard_not_found`.
+    """
+    last = ledger.about.shards - 1
+    if shard is None and last:
+        raise UsageError("which_shard", f"the ledger has {last + 1} shards", f"say which with --shard, 0 to {last}")
+    if shard is not None and shard > last:
+        raise NotFoundError("shard_not_found", f"there is no shard {shard}", f"the ledger's shards are 0 to {last}")
+    return shard or 0
+
+
+def _compare(checkpoint: Checkpoint, tree: ShardTree) -> None:
+    if checkpoint.size > tree.size:
+        raise RollbackError(expected=checkpoint.size, found=tree.size)
+    root = tree.root(checkpoint.size)
+    if root != checkpoint.root:
+        what = f"the log's tree of size {checkpoint.size} is not the one of the checkpoint"
+        raise RootMismatchError(
+            "fork", what, expected=checkpoint.root, found=root, hint="keep both as evidence: two histories were signed"
+        )
+
+
+def _no_checkpoint(shard: int, sizes: list[int], wanted: int | None) -> NotFoundError:
+    if not sizes or wanted is None:
+        return NotFoundError("no_checkpoint", f"shard {shard} is empty: nothing was signed yet")
+    below = [size for size in sizes if size < wanted][-_NEAR:]
+    near = [*below, *[size for size in sizes if size > wanted][:_NEAR]]
+    hint = f"sizes near it that have one: {', '.join(map(str, near))}"
+    return NotFoundError("no_checkpoint", f"no segment of shard {shard} ended at {wanted} entries", hint)

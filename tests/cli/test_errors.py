@@ -31,6 +31,7 @@ QUESTIONS = (
     ("prove", "0/0"),
     ("checkpoint",),
     ("key",),
+    ("tiles", "/nonexistent/tiles"),
 )
 RUNNING = (
     ("worker", "--bootstrap", "127.0.0.1:1"),

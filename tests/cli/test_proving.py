@@ -225,8 +225,8 @@ def test_a_ledger_of_several_shards_asks_which(run: Run, tmp_path: Path) -> None
 def test_growth_between_two_checkpoints_holds(run: Run, ledger: Path, vkey: str, tmp_path: Path) -> None:
     """From sizes or from files that were kept; the file holds both checkpoints."""
     (tmp_path / "old").write_text(run("checkpoint", "--ledger", str(ledger), "--at", "7")[1])
+    out = str(tmp_path / "grown")
     for old in ("7", str(tmp_path / "old")):
-        out = str(tmp_path / "grown")
         assert run("prove", "--consistent", old, "60", "--ledger", str(ledger), "-o", out)[0] == 0
         code, shown, _ = run("check", f"{out}.growth-proof", "--vkey", vkey)
         assert code == 0

@@ -12,6 +12,7 @@ from ledger.proof.checkpoints import Checkpoint, sign
 from ledger.proof.merkle import EMPTY_ROOT, Frontier, Index, Size, leaf_hash, verify_consistency, verify_inclusion
 from ledger.proof.notes import Signer
 from ledger.storage import layout
+from tests.log.leaves import grow
 from tests.log.rig import SHARD, Log, memory_log
 from tests.proof.trees import leaf, leaves, path, subproof, subtree
 
@@ -23,27 +24,6 @@ SIGNER = Signer("test/0000", bytes(32))
 def log() -> Log:
     """An empty ledger in memory."""
     return memory_log()
-
-
-def grow(log: Log, *sizes: int) -> None:
-    """Write segments of the vectors' leaves that end at these sizes."""
-    signer = Signer("test/0000", _seed(log))
-    reached = len(log.lines())
-    for size in sizes:
-        frontier = Frontier()
-        frontier.extend(leaves(size))
-        checkpoint = Checkpoint(origin="test/0000", size=Size(size), root=frontier.root())
-        lines = [str(index).encode() for index in range(reached, size)]
-        log.store.put(layout.segment(SHARD, reached), encode_segment(lines, sign(checkpoint, signer)))
-        reached = size
-
-
-def _seed(log: Log) -> bytes:
-    from base64 import b64decode
-
-    import msgspec
-
-    return b64decode(msgspec.json.decode(log.keys.get("signing.json"))["seed"])
 
 
 def tree_of(log: Log, cache: Path | None = None, read: list[int] | None = None) -> ShardTree:

@@ -8,8 +8,8 @@ import typer
 
 from cli.files import pinned_key, read_file
 from cli.options import Format, Json, Output, chosen_format, examples
-from cli.output import emit_one
-from cli.tables import printable
+from cli.output import Column, emit_one
+from cli.tables import print_table, printable
 from ledger.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -20,6 +20,15 @@ __all__ = ["register"]
 MAX_PROOF_BYTES: Final = 1 << 28
 MAX_ENTRY_BYTES: Final = 1 << 20
 """More than an entry may have, so that one that was added to is said to be another, not too large."""
+
+
+ENTRIES: Final = [
+    Column("entry", lambda row: str(row.index)),
+    Column("of the account", lambda row: str(row.account_index)),
+    Column("recorded", lambda row: row.recorded_at),
+    Column("script", lambda row: row.script),
+    Column("what", lambda row: row.what),
+]
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +86,14 @@ def check(
 
 
 def _show(checked: "Checked") -> None:
+    from ledger.proof.checking import CheckedAccount
+
     print("holds")
     print(f"proved    {printable(checked.statement)}")
     print(f"rests on  {printable(checked.rests_on)}")
+    if isinstance(checked, CheckedAccount) and checked.entries:
+        print()
+        print_table(
+            [column.title for column in ENTRIES],
+            [[column.cell(row) or "" for column in ENTRIES] for row in checked.entries],
+        )

@@ -1,5 +1,7 @@
 """Evidence to hand out: prove, checkpoint, key."""
 
+# ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -7,9 +9,10 @@ import msgspec
 import typer
 
 from cli.files import read_file, write_file
+from cli.messages import warn
 from cli.opening import opened
-from cli.options import Format, Json, Ledger, Output, chosen_format, examples
-from cli.output import emit_one
+from cli.options import Format, Json, Ledger, Output, chosen_format, examples, moment
+from cli.output import emit_one, timestamp
 from cli.progress import counting
 from ledger.errors import UsageError
 
@@ -29,6 +32,8 @@ EXAMPLES: Final = {
         "ledger prove 3/41 -o evidence/41    writes evidence/41.tlog-proof and evidence/41.json",
         "ledger prove --consistent monday.checkpoint friday.checkpoint",
         "ledger prove --consistent 1000 2500 --shard 3",
+        "ledger prove --account acme --from 2022-11-01 --to 2022-12-01 -o november",
+        "ledger prove --unchanged checkout --from 2022-11-28T09:00:00Z --to 2022-11-28T18:00:00Z",
     ),
     "checkpoint": ("ledger checkpoint --shard 3 > monday.checkpoint", "ledger checkpoint --shard 3 --at 1000"),
     "key": ("ledger key > audit.vkey", "ledger key --shard 3"),
@@ -69,6 +74,27 @@ def prove(
             help="That the log grew from one checkpoint to another: files with checkpoints, or sizes.",
         ),
     ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", "-a", metavar="ACCOUNT", help="All that was recorded of an account.")
+    ] = None,
+    unchanged: Annotated[
+        str | None,
+        typer.Option("--unchanged", metavar="SCRIPT", help="The same, and that nothing of it changed a script."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Recorded then or later; default: from the first entry."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Recorded before that; default: to the present.")
+    ] = None,
+    with_rest: Annotated[
+        bool,
+        typer.Option(
+            "--with-rest",
+            help="Show all that the shard has after the account's last entry, OTHER ACCOUNTS' entries too.",
+        ),
+    ] = False,
     shard: Shard = None,
     out: Annotated[
         str | None, typer.Option("--output", "-o", metavar="F", help="Where to write, without the ending.")
@@ -78,16 +104,22 @@ def prove(
 ) -> None:
     """Write a proof that others check without the ledger.
 
-    Of an entry: a receipt (F.tlog-proof) and the entry's exact bytes (F.json). Check them with `ledger check`.
+    Of an entry: a receipt (F.tlog-proof) and the entry's exact bytes (F.json). Of an account: all its entries in a range of
+    recorded time, none left out (F.account-proof). Check them with `ledger check`.
     """
-    if (id is None) == (consistent is None):
-        raise UsageError("what_to_prove", "say what to prove: one ID, or --consistent OLD NEW", "ledger prove --help")
+    what = [id is not None, consistent is not None, account is not None or unchanged is not None]
+    if sum(what) != 1:
+        hint = "`ledger prove --help` has examples"
+        raise UsageError("what_to_prove", "say what to prove: an ID, --consistent, --account or --unchanged", hint)
+    if not what[2] and (start or end or with_rest):
+        raise UsageError("what_to_prove", "--from, --to and --with-rest belong to --account and --unchanged")
     with opened(ledger, None) as found:
         if id is not None:
             written = _prove_entry(found, id, out)
-        else:
-            assert consistent is not None  # noqa: S101
+        elif consistent is not None:
             written = _prove_growth(found, consistent, shard, out)
+        else:
+            written = _prove_account(found, account, unchanged, (start, end), with_rest=with_rest, out=out)
     emit_one(written, lambda: _show(written), chosen_format(output, as_json))
 
 
@@ -144,6 +176,44 @@ def _prove_growth(found: "OpenLedger", ends: tuple[str, str], shard: int | None,
     sizes = [read_unverified(note).size for note in (old, new)]
     stem = _stem(out, f"{found.about.name}-{number:04d}-{sizes[0]}-{sizes[1]}", ".growth-proof")
     return _write(found, number, f"{stem}.growth-proof", bytes(made), sizes[1])
+
+
+def _prove_account(
+    found: "OpenLedger",
+    account: str | None,
+    unchanged: str | None,
+    span: tuple[str | None, str | None],
+    *,
+    with_rest: bool,
+    out: str | None,
+) -> Written:
+    from ledger.query import accountproofs
+    from ledger.query.lookup import find_script
+
+    start, end = (None if bound is None else timestamp(bound) for bound in map(moment, span))
+    if unchanged is not None:
+        account = find_script(found, unchanged, account)
+    assert account is not None  # noqa: S101
+    shard = accountproofs.account_home(found, account)
+    tree = _tree(found, shard)
+    with counting("reading the log") as progress:
+        made = accountproofs.make_account_proof(
+            found,
+            tree,
+            account,
+            shard,
+            accountproofs.Range(start=start, end=end),
+            unchanged=unchanged,
+            with_rest=with_rest,
+            progress=progress,
+        )
+    if made.proved.ending == "not_shown":
+        warn(
+            f"the end is open: it proves nothing after the account's last entry, recorded at {made.proved.last_recorded}; "
+            "--with-rest closes it by showing other accounts' entries, and so does a later entry of the account"
+        )
+    stem = _stem(out, f"{found.about.name}-{account}", ".account-proof")
+    return _write(found, shard, f"{stem}.account-proof", bytes(made.proof), tree.size)
 
 
 def _note(found: "OpenLedger", end: str, shard: int | None) -> bytes:

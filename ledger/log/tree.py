@@ -94,6 +94,15 @@ class ShardTree:
         """The proof that the tree of `size` begins with that of `old`; raises as `consistency_proof` and `subtree` do."""
         return consistency_proof(Size(old), self._within(size), self.subtree)
 
+    def frontier(self, size: int) -> list[Hash]:
+        """The roots of the complete subtrees of the tree of `size`, largest first (requires 0 <= size <= self.size)."""
+        roots, lo = list[Hash](), 0
+        for height in reversed(range(size.bit_length())):
+            if size >> height & 1:
+                roots.append(self.subtree(lo, lo + (1 << height)))
+                lo += 1 << height
+        return roots
+
     def tile(self, level: int, number: int, width: int = TILE_WIDTH) -> bytes:
         """The first `width` hashes of a tile, joined (requires that the tree implies them)."""
         return b"".join(self._checked(lambda: self._rows(level, number))[0][:width])

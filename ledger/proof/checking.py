@@ -3,18 +3,22 @@
 Every kind of file is told by its first line. A check that returns has held; what does not hold raises.
 """
 
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 from msgspec import Struct
 
 from ledger.errors import IntegrityError, UsageError
-from ledger.proof import growth, receipts
+from ledger.model import times
+from ledger.model.entries import Entry
+from ledger.proof import accounts, growth, receipts
+from ledger.proof.accounts import AccountProof
 from ledger.proof.checkpoints import Checkpoint, format_hash
+from ledger.proof.completeness import Ending, ProvedAccount, verify_account
 from ledger.proof.notes import Verifier
 from ledger.proof.wording import described, read_entry, says, who
 
-__all__ = ["Checked", "CheckedEntry", "CheckedGrowth", "check_proof", "needs_entry"]
+__all__ = ["Checked", "CheckedAccount", "CheckedEntry", "CheckedGrowth", "check_proof", "needs_entry"]
 
 
 class CheckedEntry(Struct, frozen=True, kw_only=True, tag_field="kind", tag="entry"):
@@ -51,7 +55,42 @@ class CheckedGrowth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="gr
     root: str
 
 
-Checked = CheckedEntry | CheckedGrowth
+class ShownEntry(Struct, frozen=True, kw_only=True):
+    """An entry of an account proof, in short; the file has it whole."""
+
+    index: int
+    account_index: int
+    recorded_at: str
+    effective_at: str
+    outcome: str
+    script: str | None
+    what: str
+
+
+class CheckedAccount(Struct, frozen=True, kw_only=True, tag_field="kind", tag="account"):
+    """An account proof held: these are all entries of the account in the range."""
+
+    holds: bool = True
+    statement: str
+    rests_on: str
+    log: str
+    size: int
+    root: str
+    account: str
+    start: str | None
+    """Of the range, in recorded time; None: from the account's first entry."""
+    end: str | None
+    """Of the range, the first time outside of it; None: no end was asked for."""
+    unchanged: str | None
+    """The script that nothing in the range changed."""
+    ending: Ending
+    complete_until: str
+    """Up to this recorded time nothing is left out: the end of the range, or when the last entry in the file was recorded."""
+    entries: list[ShownEntry]
+    """All in the range."""
+
+
+Checked = CheckedEntry | CheckedGrowth | CheckedAccount
 
 
 def needs_entry(data: bytes) -> bool:
@@ -79,6 +118,8 @@ def check_proof(data: bytes, key: Verifier, entry: bytes | None = None) -> Check
         raise UsageError("entry_unneeded", "only a receipt is checked with an entry", "leave --entry out")
     if data.startswith(growth.FIRST_LINE.encode()):
         return _check_growth(data, key)
+    if data.startswith(accounts.FIRST_LINE.encode()):
+        return _check_account(data, key)
     raise IntegrityError("unknown_proof", "it is no proof file", "proof files are what `ledger prove` writes")
 
 
@@ -113,6 +154,78 @@ def _check_growth(data: bytes, key: Verifier) -> CheckedGrowth:
         old_root=format_hash(old.root),
         size=new.size,
         root=format_hash(new.root),
+    )
+
+
+def _check_account(data: bytes, key: Verifier) -> CheckedAccount:
+    proof = accounts.parse_account_proof(data)
+    proved = verify_account(proof, key)
+    return CheckedAccount(
+        statement=_account_statement(proof, proved),
+        rests_on=f"{_rests_on(proved.checkpoint, key)}; and on the log having one chain of entries for each account, which "
+        "`ledger verify` checks on the whole log",
+        log=proved.checkpoint.origin,
+        size=proved.checkpoint.size,
+        root=format_hash(proved.checkpoint.root),
+        account=proof.account,
+        start=proof.start,
+        end=proof.end,
+        unchanged=proof.unchanged,
+        ending=proved.ending,
+        complete_until=_complete_until(proof, proved),
+        entries=[_shown(entry) for entry in proved.entries],
+    )
+
+
+def _complete_until(proof: AccountProof, proved: ProvedAccount) -> str:
+    """The time up to which nothing is left out: the range's end, or when the last entry shown was recorded, if that is earlier."""
+    last = proved.last_recorded
+    if proof.end is None or (proved.after is None and times.key_of(last) < times.key_of(proof.end)):
+        return last
+    return proof.end
+
+
+def _account_statement(proof: AccountProof, proved: ProvedAccount) -> str:
+    start, until = proof.start or "its first entry", _complete_until(proof, proved)
+    count = f"{len(proved.entries)} {'entry' if len(proved.entries) == 1 else 'entries'}"
+    parts = [
+        f"all that {proved.checkpoint.origin} recorded of the account {proof.account} from {start} to {until} is here: {count}"
+    ]
+    if proof.unchanged is not None:
+        parts.append(
+            f"None of it changed {proof.unchanged}. What happened in that time and was recorded later is not here"
+        )
+    before = "Nothing comes before: its first entry in the file is the account's first"
+    if proved.before is not None:
+        before = f"The entry before is in the file too and was recorded at {proved.before.recorded_at}"
+    return ". ".join([*parts, before, _ending_statement(proved)])
+
+
+def _ending_statement(proved: ProvedAccount) -> str:
+    size = proved.checkpoint.size
+    match proved.ending:
+        case Ending.next_entry:
+            return f"The account's next entry is in the file too and was recorded at {proved.last_recorded}"
+        case Ending.end_of_log:
+            return f"As of the checkpoint of {size} entries nothing of the account follows; the log then ended at {proved.last_recorded}"
+        case Ending.not_shown:
+            return (
+                f"THE END IS OPEN: whether the account has more entries after {proved.last_recorded}, up to the checkpoint of "
+                f"{size} entries or later, is not shown"
+            )
+        case _:
+            assert_never(proved.ending)
+
+
+def _shown(entry: Entry) -> ShownEntry:
+    return ShownEntry(
+        index=entry.index,
+        account_index=entry.account_index or 0,
+        recorded_at=entry.recorded_at,
+        effective_at=entry.effective_at,
+        outcome=entry.outcome,
+        script=entry.event.subject,
+        what=says(entry),
     )
 
 

@@ -127,12 +127,13 @@ def _checked(ledger: OpenLedger, proof: AccountProof, shard: int) -> ProvedAccou
     try:
         return verify_account(proof, ledger.about.verifier(shard))
     except IntegrityError as error:
-        if error.code != "script_changed":
-            raise IntegrityError(
-                error.code, f"this cannot be proved: {error.message}", "run `ledger verify`"
-            ) from error
-        hint = f"`ledger history {proof.unchanged}` shows what did"
-        raise UsageError(error.code, f"this cannot be proved: {error.message}", hint) from error
+        hints = {
+            "script_changed": f"`ledger history {proof.unchanged}` shows what did",
+            "end_not_shown": "--with-rest shows that nothing follows, and other accounts' entries with it",
+        }
+        kind = UsageError if error.code in hints else IntegrityError
+        hint = hints.get(error.code, "run `ledger verify`")
+        raise kind(error.code, f"this cannot be proved: {error.message}", hint) from error
 
 
 def _lines_of(reader: ShardReader, account: str, size: int, progress: Progress) -> Iterator[tuple[int, bytes]]:

@@ -17,15 +17,17 @@ from bench.latency import measure_latency
 from bench.load import Load
 from bench.machine import machine
 from bench.memory import measure_memory
+from bench.proofs import measure_proofs
 from bench.report import Report, goals, now, show
 from bench.workers import ROOT
 from ledger.errors import LedgerError, NotFoundError
 
-PARTS: Final = ("consume", "core", "latency", "memory")
+PARTS: Final = ("consume", "core", "latency", "memory", "proofs")
 RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
 WORK: Final = ROOT / ".cache" / "bench"
 """Beside the code rather than in the system's temporary directory, which may be memory, where fsync costs nothing."""
 _MAX_CORE_EVENTS: Final = 20_000
+_RECEIPTS: Final = 1000
 _TABLE_WIDTH: Final = 132
 
 
@@ -40,6 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rate: int
     seconds: float
     scripts: int
+    entries: int
     output: Path
     work: Path
     show: bool
@@ -95,6 +98,9 @@ def _measure(options: Options, work: Path) -> Report:
     if "memory" in wanted:
         _say(f"memory: {options.scripts:,} scripts")
         report.memory = measure_memory(options.scripts, work)
+    if "proofs" in wanted:
+        _say(f"proofs: a ledger of {options.entries:,} entries")
+        report.proofs = measure_proofs(load, options.entries, _RECEIPTS, work)
     report.goals = goals(report)
     return report
 
@@ -121,6 +127,12 @@ def _options(arguments: list[str] | None) -> Options:
     add("--rate", type=_positive, default=1000, help="events/s while latency is measured")
     add("--seconds", type=float, default=15.0, help="for how long")
     add("--scripts", type=_positive, default=100_000, help="how many scripts' memory is measured")
+    add(
+        "--entries",
+        type=_positive,
+        default=100_000,
+        help="of the ledger that is proved (1000000: the full measurement)",
+    )
     add("--output", type=Path, default=RESULTS, help="where the JSON goes")
     add("--work", type=Path, default=WORK, help="a directory on the disk whose fsync is to count")
     add("--show", action="store_true", help="measure nothing: print the tables of the last run's JSON")

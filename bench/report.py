@@ -14,6 +14,7 @@ from bench.core import Core
 from bench.latency import Latency
 from bench.machine import Machine
 from bench.memory import Memory
+from bench.proofs import Proofs
 
 __all__ = ["Goal", "Report", "goals", "now", "show"]
 
@@ -26,6 +27,9 @@ MAX_CPU_US: Final = 28.0
 MAX_P99_MS: Final = 1000.0
 MAX_SCRIPT_BYTES: Final = 2048.0
 """Of memory for a script, beyond its manifest."""
+MAX_MADE_MS: Final = 5.0
+MAX_CHECKED_MS: Final = 1.0
+MAX_RECEIPT_BYTES: Final = 2048.0
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,7 @@ class Report(msgspec.Struct, kw_only=True):
     core: Core | None = None
     latency: Latency | None = None
     memory: Memory | None = None
+    proofs: Proofs | None = None
     goals: list[Goal] = []
 
 
@@ -66,6 +71,10 @@ def goals(report: Report) -> list[Goal]:
         found.append(_at_most("from sent to durable, p99", report.latency.p99_ms, MAX_P99_MS, "ms"))
     if report.memory is not None:
         found.append(_at_most("memory for a script", report.memory.overhead_bytes, MAX_SCRIPT_BYTES, "bytes"))
+    if report.proofs is not None:
+        found.append(_at_most("a receipt made, median", report.proofs.made_ms, MAX_MADE_MS, "ms"))
+        found.append(_at_most("a receipt checked, median", report.proofs.checked_ms, MAX_CHECKED_MS, "ms"))
+        found.append(_at_most("a receipt beside its entry", report.proofs.largest_bytes, MAX_RECEIPT_BYTES, "bytes"))
     return found
 
 
@@ -104,6 +113,8 @@ def _tables(report: Report) -> Iterator[Titled]:
         yield _latency(report.latency)
     if report.memory is not None:
         yield _memory(report.memory)
+    if report.proofs is not None:
+        yield _proofs(report.proofs)
     if report.goals:
         yield _goals(report.goals)
 
@@ -173,6 +184,17 @@ def _memory(memory: Memory) -> Titled:
     title = f"Memory of {memory.scripts:,} scripts in accounts of {memory.scripts_per_account}"
     table = _table("grown by MB", "manifest bytes", "bytes/script beyond its manifest")
     table.add_row(f"{memory.resident_bytes / 1e6:.1f}", f"{memory.manifest_bytes:.0f}", f"{memory.overhead_bytes:,.0f}")
+    return title, table
+
+
+def _proofs(proofs: Proofs) -> Titled:
+    title = (
+        f"Receipts of {proofs.receipts:,} of {proofs.entries:,} entries; {_quickness([proofs.json_us])}; opening the tree took "
+        f"{proofs.first_open_s:.1f} s at first, {proofs.open_ms:.1f} ms with its cache"
+    )
+    table = _table("", "median ms", "p99 ms", "largest bytes")
+    table.add_row("made", f"{proofs.made_ms:.2f}", f"{proofs.made_p99_ms:.2f}", f"{proofs.largest_bytes:,}")
+    table.add_row("checked", f"{proofs.checked_ms:.2f}", f"{proofs.checked_p99_ms:.2f}", "")
     return title, table
 
 

@@ -13,6 +13,7 @@ from bench.core import Core, write_to
 from bench.load import HEADERS, Load, Sent
 from bench.memory import Memory
 from bench.probe import probed
+from bench.proofs import Proofs
 from bench.report import Report, goals
 from bench.workers import LogWatcher
 from ledger.log import batch
@@ -75,6 +76,16 @@ def test_measuring_memory_states_whether_the_goal_is_met(tmp_path: Path) -> None
     assert [goal.name for goal in report.goals] == ["memory for a script"]
     assert report.goals == goals(report)
     assert ("not met" in printed) != report.goals[0].met
+
+
+def test_measuring_proofs_reports_receipts(tmp_path: Path) -> None:
+    """`--only proofs` makes a ledger, and tells what a receipt costs and how large it is."""
+    report, printed = run_bench(tmp_path, "--only", "proofs", "--entries", "1500")
+    assert isinstance(report.proofs, Proofs)
+    assert (report.proofs.entries, report.proofs.receipts) == (1500, 1000)
+    assert 500 < report.proofs.largest_bytes < 2048
+    assert report.proofs.made_ms > 0
+    assert "Receipts of 1,000 of 1,500 entries" in printed
 
 
 def test_repeated_events_have_fresh_ids_and_accounts(repeated: list[Sent]) -> None:

@@ -24,12 +24,15 @@ __all__ = [
     "Signer",
     "Verifier",
     "add_signatures",
+    "check_public_key",
     "decode_base64",
     "format_vkey",
     "is_key_name",
     "key_id",
     "open_note",
     "parse_note",
+    "parse_signature_lines",
+    "parse_vkey",
     "sign_note",
 ]
 
@@ -40,6 +43,7 @@ _KEY_ID_BYTES: Final = 4
 _PUBLIC_KEY_BYTES: Final = 32
 _DASH: Final = "\u2014"
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_NOT_IN_A_NAME = re.compile(r"[\x00-\x1f+\ud800-\udfff]")  # lone surrogates: what UTF-8 can't encode
 _KEY_ID = re.compile(r"[0-9a-f]{8}")
 
 
@@ -83,12 +87,7 @@ class Verifier:
     __slots__ = ("_key", "key_id", "name", "public_key")
 
     def __init__(self, name: str, public_key: bytes) -> None:
-        if not is_key_name(name):
-            raise IntegrityError("malformed_vkey", f"not the name of a key: {name!r}")
-        if len(public_key) != _PUBLIC_KEY_BYTES:
-            raise IntegrityError(
-                "malformed_vkey", f"the key {name} has {len(public_key)} bytes instead of {_PUBLIC_KEY_BYTES}"
-            )
+        check_public_key(name, public_key)
         self.name = name
         self.public_key = public_key
         self.key_id = key_id(name, public_key)
@@ -102,23 +101,7 @@ class Verifier:
             IntegrityError: `malformed_vkey`, also where the key id is not that of the name and the key;
                 `unsupported_key`, where its type is not Ed25519.
         """
-        name, _, rest = vkey.partition("+")
-        id_hex, _, encoded = rest.partition("+")
-        key = decode_base64(encoded)
-        if not _KEY_ID.fullmatch(id_hex) or not key:
-            raise IntegrityError(
-                "malformed_vkey", f"not a verifier key: {vkey!r}", "it looks like name+0a1b2c3d+AbC...="
-            )
-        if key[0] != ED25519:
-            raise IntegrityError(
-                "unsupported_key", f"the key {name!r} has the type {key[0]:#04x}; only Ed25519 (0x01) is known"
-            )
-        verifier = cls(name, key[1:])
-        if verifier.key_id.hex() != id_hex:
-            raise IntegrityError(
-                "malformed_vkey", f"the key id of {vkey!r} should be {verifier.key_id.hex()}", "copy the key again"
-            )
-        return verifier
+        return cls(*parse_vkey(vkey, ED25519))
 
     @property
     def vkey(self) -> str:
@@ -180,7 +163,7 @@ class Signer:
 
 def is_key_name(name: str) -> bool:
     """Whether a key may be named so: not empty, no white space, no control character, no `+`."""
-    return bool(name) and "+" not in name and not _CONTROL.search(name) and not any(char.isspace() for char in name)
+    return bool(name) and not _NOT_IN_A_NAME.search(name) and not any(char.isspace() for char in name)
 
 
 def key_id(name: str, public_key: bytes, key_type: int = ED25519) -> bytes:
@@ -188,10 +171,48 @@ def key_id(name: str, public_key: bytes, key_type: int = ED25519) -> bytes:
     return sha256(name.encode() + b"\n" + bytes([key_type]) + public_key).digest()[:_KEY_ID_BYTES]
 
 
-def format_vkey(name: str, public_key: bytes) -> str:
-    """The verifier key of an Ed25519 public key: name, key id, type and key."""
-    encoded = b64encode(bytes([ED25519]) + public_key).decode()
-    return f"{name}+{key_id(name, public_key).hex()}+{encoded}"
+def format_vkey(name: str, public_key: bytes, key_type: int = ED25519) -> str:
+    """The verifier key of a public key: name, key id, type and key."""
+    encoded = b64encode(bytes([key_type]) + public_key).decode()
+    return f"{name}+{key_id(name, public_key, key_type).hex()}+{encoded}"
+
+
+def parse_vkey(vkey: str, key_type: int) -> tuple[str, bytes]:
+    """The name and the public key in `name+<key id>+base64(type || public key)`, where the key is of this type.
+
+    Raises:
+        IntegrityError: `malformed_vkey`, also where the key id is not that of the name and the key; `unsupported_key`, where the
+            type is another: a log's key is no witness's, and the other way round.
+    """
+    name, _, rest = vkey.partition("+")
+    id_hex, _, encoded = rest.partition("+")
+    key = decode_base64(encoded)
+    if not _KEY_ID.fullmatch(id_hex) or not key:
+        raise IntegrityError("malformed_vkey", f"not a verifier key: {vkey!r}", "it looks like name+0a1b2c3d+AbC...=")
+    if key[0] != key_type:
+        raise IntegrityError(
+            "unsupported_key",
+            f"the key {name!r} has the type {key[0]:#04x}; here one of type {key_type:#04x} is needed",
+        )
+    check_public_key(name, key[1:])
+    expected = key_id(name, key[1:], key_type).hex()
+    if expected != id_hex:
+        raise IntegrityError("malformed_vkey", f"the key id of {vkey!r} should be {expected}", "copy the key again")
+    return name, key[1:]
+
+
+def check_public_key(name: str, public_key: bytes) -> None:
+    """Refuse what can't be an Ed25519 key with a name.
+
+    Raises:
+        IntegrityError: `malformed_vkey`.
+    """
+    if not is_key_name(name):
+        raise IntegrityError("malformed_vkey", f"not the name of a key: {name!r}")
+    if len(public_key) != _PUBLIC_KEY_BYTES:
+        raise IntegrityError(
+            "malformed_vkey", f"the key {name} has {len(public_key)} bytes instead of {_PUBLIC_KEY_BYTES}"
+        )
 
 
 def decode_base64(text: str) -> bytes | None:
@@ -223,10 +244,21 @@ def parse_note(data: bytes) -> Note:
     end = content.rfind("\n\n")  # the text itself may have empty lines, the signatures none: the last one parts them
     if end < 0:
         _malformed("no empty line parts text and signatures")
-    lines = content[end + 2 : -1].split("\n") if end + 2 < len(content) else []
+    return Note(text=content[: end + 1], signatures=parse_signature_lines(content[end + 2 :]))
+
+
+def parse_signature_lines(text: str) -> tuple[SignatureLine, ...]:
+    """Read signature lines, each with its newline, strictly and without verifying anything.
+
+    Raises:
+        IntegrityError: `malformed_note`, also where there are none or too many.
+    """
+    lines = text.removesuffix("\n").split("\n") if text else []
     if not 1 <= len(lines) <= MAX_SIGNATURE_LINES:
         _malformed(f"it has {len(lines)} signature lines, not 1 to {MAX_SIGNATURE_LINES}")
-    return Note(text=content[: end + 1], signatures=tuple(_parse_line(line) for line in lines))
+    if not text.endswith("\n"):
+        _malformed("its last line has no newline")
+    return tuple(_parse_line(line) for line in lines)
 
 
 def open_note(data: bytes, verifiers: Iterable[Verifier]) -> Note:

@@ -14,6 +14,7 @@ __all__ = [
     "StoreConflictError",
     "StoreError",
     "UsageError",
+    "WitnessError",
 ]
 
 EXIT_OK: Final = 0
@@ -79,5 +80,11 @@ class StoreConflictError(StoreError):
 
 class BrokerError(LedgerError):
     """The broker could not be reached, or the topic is not what the ledger expects."""
+
+    exit_code = EXIT_UNAVAILABLE
+
+
+class WitnessError(LedgerError):
+    """A witness could not be reached, refused, or answered what is no answer: there is no cosignature, and nothing else is wrong."""
 
     exit_code = EXIT_UNAVAILABLE

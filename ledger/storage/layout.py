@@ -15,11 +15,14 @@ TOPICS: Final = "topics/"
 KEYS: Final = "keys/"
 BLOBS: Final = "blobs/"
 QUARANTINE: Final = "quarantine/"
+WITNESSES: Final = "witnesses/"
+WITNESSED: Final = "witnessed/"
 CACHE: Final = "cache/"
 
 MAX_SHARDS: Final = 10_000
 MAX_INDEX: Final = 10**16 - 1
 _SEGMENT = re.compile(r"log/([0-9]{4})/([0-9]{16})\.ndjson\.zst")
+_WITNESSED = re.compile(r"witnessed/([0-9]{4})/([0-9]{16})-([0-9a-f]{8})\.note")
 
 
 class SegmentName(NamedTuple):
@@ -27,6 +30,14 @@ class SegmentName(NamedTuple):
 
     shard: int
     first: int
+
+
+class WitnessedName(NamedTuple):
+    """What the name of a cosigned checkpoint says: the shard, its size there, and the key id of the witness in hex."""
+
+    shard: int
+    size: int
+    witness: str
 
 
 def shard_prefix(shard: int) -> str:
@@ -63,3 +74,24 @@ def blob(digest: str) -> str:
 def quarantine(shard: int, index: int) -> str:
     """The raw bytes of the rejected record whose entry has this index."""
     return f"{QUARANTINE}{shard:04d}/{index:016d}.json"
+
+
+def witness(key_id: str) -> str:
+    """The witness whose key has this id (8 hex digits)."""
+    return f"{WITNESSES}{key_id}.json"
+
+
+def witnessed_prefix(shard: int) -> str:
+    """The prefix under which the cosigned checkpoints of a shard lie."""
+    return f"{WITNESSED}{shard:04d}/"
+
+
+def witnessed(shard: int, size: int, key_id: str) -> str:
+    """The checkpoint of this size that the witness with this key id (8 hex digits) has cosigned."""
+    return f"{WITNESSED}{shard:04d}/{size:016d}-{key_id}.note"
+
+
+def parse_witnessed(name: str) -> WitnessedName | None:
+    """What the name of a cosigned checkpoint says, or None where it is not such a name."""
+    match = _WITNESSED.fullmatch(name)
+    return WitnessedName(int(match[1]), int(match[2]), match[3]) if match else None

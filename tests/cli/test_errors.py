@@ -32,6 +32,9 @@ QUESTIONS = (
     ("checkpoint",),
     ("key",),
     ("tiles", "/nonexistent/tiles"),
+    ("witness", "list"),
+    ("witness", "push"),
+    ("witness", "add", "https://witness.example", "--vkey", "witness.example+24b5d9fe+BP0X"),
 )
 RUNNING = (
     ("worker", "--bootstrap", "127.0.0.1:1"),

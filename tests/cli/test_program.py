@@ -21,7 +21,7 @@ Process = Callable[..., CompletedProcess[str]]
 
 COMMANDS = (
     "init", "accept-topic", "verify", "schema", "broker", "worker", "up", "publish", "status", "scripts", "deployments", "versions", "show",
-    "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "demo",
+    "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "demo", "witness",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cli import verifying
 from cli.messages import say
 from cli.options import examples
 from ledger.errors import EXIT_INTERRUPTED
@@ -166,6 +167,7 @@ def _clear(directory: Path) -> None:
             f"cannot remove {error.filename}: {error.strerror}",
             "correct the permissions, or give another directory: ledger demo DIR",
         ) from error
+    verifying.forget(str(directory))
 
 
 def _feed(directory: Path, events: Path, bootstrap: str, worker: "subprocess.Popen[bytes]") -> None:

@@ -7,7 +7,6 @@ from cli.output import Column, clock, json_text, plain, short
 from cli.tables import print_table, printable
 
 if TYPE_CHECKING:
-    from ledger.log.verifier import Report
     from ledger.query.answers import (
         Change,
         DeploymentRow,
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
         Status,
     )
     from ledger.query.showing import Shown
+    from ledger.verify.findings import Problem, Report
 
 __all__ = ["DEPLOYMENTS", "HISTORY", "REJECTED", "SCRIPTS", "VERSIONS", "show_report", "show_status", "show_whole"]
 
@@ -155,6 +155,13 @@ def show_status(status: "Status") -> None:
     )
 
 
+_TRUST: Final = {
+    "pinned": "given",
+    "seen": "the one that an earlier run saw here",
+    "beside": "only from beside the log",
+}
+
+
 def show_report(report: "Report") -> None:
     """The verdict on a ledger."""
     _pairs(
@@ -162,23 +169,34 @@ def show_report(report: "Report") -> None:
             ("ledger", report.ledger),
             ("verdict", "verified" if report.ok else "NOT VERIFIED"),
             ("entries", str(report.entries)),
-            ("key", f"{report.vkey} ({'given' if report.trust == 'pinned' else 'from beside the log'})"),
+            ("key", f"{report.vkey} ({_TRUST[report.trust]})"),
+            ("extends", _some(report.extends)),
         ]
     )
     print()
-    print_table(
-        ["shard", "entries", "segments", "accounts", "root"],
-        [
-            [str(shard.shard), str(shard.size), str(shard.segments), str(shard.accounts), shard.root]
-            for shard in report.shards
-        ],
-    )
+    columns = [
+        ("shard", [str(shard.shard) for shard in report.shards]),
+        ("entries", [str(shard.size) for shard in report.shards]),
+        ("segments", [str(shard.segments) for shard in report.shards]),
+        ("accounts", [str(shard.accounts) for shard in report.shards]),
+        ("root", [shard.root for shard in report.shards]),
+    ]
+    if any(shard.since for shard in report.shards):
+        columns.append(("read from", [str(shard.since) for shard in report.shards]))
+    if any(shard.replayed is not None for shard in report.shards):
+        columns.append(("folded again", [str(shard.replayed or 0) for shard in report.shards]))
+    print_table([title for title, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)))
     if report.problems:
         print()
-        print_table(
-            ["problem", "entry", "file", "what"],
-            [[found.kind, f"{found.shard}/{found.index}", found.file, found.message] for found in report.problems],
-        )
+        rows = [[found.kind, _at(found), found.file, found.message] for found in report.problems]
+        print_table(["problem", "entry", "file", "what"], rows)
+
+
+def _at(found: "Problem") -> str:
+    """Where a problem is: `3/41`, with `>=` where it is only known not to be before."""
+    if found.shard is None:
+        return ""
+    return f"{'' if found.exact else '>= '}{found.shard}/{found.index}"
 
 
 def show_whole(shown: "Shown") -> None:

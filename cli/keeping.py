@@ -1,4 +1,4 @@
-"""The ledger itself: init, accept-topic, verify, schema."""
+"""The ledger itself: init, accept-topic, schema."""
 
 import base64
 import json
@@ -7,12 +7,8 @@ from uuid import UUID
 
 import typer
 
-from cli import describing
-from cli.messages import complain, say
-from cli.options import Format, Json, Keys, Ledger, Output, chosen_format, examples, keys_location
-from cli.output import emit_one
-from cli.progress import counting
-from ledger.errors import EXIT_VERIFICATION
+from cli.messages import say
+from cli.options import Keys, Ledger, examples, keys_location
 
 __all__ = ["register"]
 
@@ -26,11 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command(
         "accept-topic", epilog=examples("ledger accept-topic 1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11 --ledger ./audit")
     )(accept_topic)
-    shown = examples(
-        "ledger verify --ledger ./demo-ledger && echo untouched",
-        "ledger verify --vkey 'audit.acme.example+1a2b3c4d+AX...' --json",
-    )
-    app.command(epilog=shown)(verify)
     app.command(epilog=examples("ledger schema > change-event.schema.json"))(schema)
 
 
@@ -92,45 +83,6 @@ def accept_topic(
     accepted = _read_topic_id(topic_id)
     ledgerfile.accept_topic(store, about.topic, accepted)
     say(f"accepted: workers now read the topic {about.topic} with the id {accepted} from its start")
-
-
-def verify(
-    ledger: Ledger,
-    vkey: Annotated[
-        str | None,
-        typer.Option(
-            "--vkey", metavar="VKEY", help="The ledger's public key as you know it; default: the one beside the log."
-        ),
-    ] = None,
-    output: Output = Format.table,
-    as_json: Json = False,
-) -> None:
-    """Check every byte, chain, root, signature and offset.
-
-    Exit code 3 where anything differs, with the first place of each shard. It never repairs.
-    """
-    from ledger.log import verifier
-    from ledger.query.opened import read_about
-
-    store, _ = read_about(ledger)
-    with counting("verifying") as progress:
-        report = verifier.verify(store, vkey, progress)
-    try:
-        emit_one(report, lambda: describing.show_report(report), chosen_format(output, as_json))
-    except BrokenPipeError:
-        if report.ok:
-            raise
-    # The verdict is the exit code, whoever reads how much of the report.
-    if not report.ok:
-        complain(
-            f"the ledger at {ledger} is not what was written: {len(report.problems)} of its shards differ",
-            "keep this directory as evidence; restore the log from a copy that verifies",
-        )
-        raise typer.Exit(EXIT_VERIFICATION)
-    if report.trust != "pinned":
-        say(
-            f"Checked against the key beside the log. To trust more than that, keep it elsewhere: --vkey '{report.vkey}'"
-        )
 
 
 def schema() -> None:

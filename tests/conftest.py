@@ -1,3 +1,13 @@
 """Fixtures for all tests."""
 
+from pathlib import Path
+
+import pytest
+
 pytest_plugins = ["tests.kafka.rig"]
+
+
+@pytest.fixture(autouse=True)
+def _state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what another one, or whoever runs the tests, has verified."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-of-user"))

@@ -71,14 +71,26 @@ class Batch(msgspec.Struct):
 
 
 class Folder:
-    """Turns records into entries of one shard."""
+    """Turns records into entries of one shard.
 
-    def __init__(self, store: Store, keys: KeyStore, state: ShardState, topic: str, topic_id: str) -> None:
+    Args:
+        store: the ledger's objects; only read.
+        keys: its keys.
+        state: the shard's, moved forward.
+        topic: the ledger's topic.
+        topic_id: of the topic that the records come from.
+        keeps: whether refused records' bytes are kept, where they may be; False for replays.
+    """
+
+    def __init__(
+        self, store: Store, keys: KeyStore, state: ShardState, topic: str, topic_id: str, *, keeps: bool = True
+    ) -> None:
         self._store = store
         self._keys = keys
         self._state = state
         self._topic = topic
         self._topic_id = topic_id
+        self._keeps = keeps
         self._origin = f'{{"topic":"{topic}",'
         self._homes: dict[str, int] = {}
         """Accounts that are at home in other shards, as far as they were met."""
@@ -100,6 +112,21 @@ class Folder:
             self._fold_some(records[start : start + _STRIDE])
         self._state.frontier.extend(batch.leaves)
         return batch
+
+    def refuse(self, record: RecordLike, known: Known, reason: Reason) -> Batch:
+        """Append the entry of a record that was refused (requires that its offset follows), of which only this is left: for replays."""
+        self._batch = batch = Batch(self._state.size, [], [], [], [])
+        self._stamp_with(record)
+        self._reject(record, known, reason, keep=False)
+        self._state.frontier.extend(batch.leaves)
+        return batch
+
+    def _stamp_with(self, record: RecordLike) -> None:
+        """Take over a record's timestamp as the recorded time, unless that is later already."""
+        if record.timestamp != self._stamp[0]:
+            self._stamp = record.timestamp, times.from_milliseconds(record.timestamp)
+        if self._stamp[1].key > self._state.recorded.key:
+            self._state.recorded = self._stamp[1]
 
     def _fold_some(self, records: Sequence[RecordLike]) -> None:
         state = self._state
@@ -195,7 +222,7 @@ class Folder:
         time = times.parse(known.time) if known.time else None
         effective_at, skew = effective_time(time, self._state.recorded, script.effective_at)
         mac = self._keys.ledger(record.value or b"")
-        if keep:
+        if keep and self._keeps:
             self._batch.objects.append(
                 (layout.quarantine(self._state.shard, self._state.size), self._quarantined(record))
             )

@@ -20,6 +20,7 @@ __all__ = [
     "create_ledger",
     "origin",
     "read_ledger_file",
+    "topic_file",
 ]
 
 FORMAT: Final = 1
@@ -136,7 +137,12 @@ def accept_topic(store: Store, topic: str, topic_id: str) -> None:
     """Accept the records of the topic with this id; durable on return, and no error where it was accepted before."""
     if not _TOPIC_ID.fullmatch(topic_id):
         raise UsageError("bad_topic_id", f"{topic_id!r} is no topic id", "copy it from the worker's message")
-    store.put_many([(layout.topic(topic_id), msgspec.json.encode(_TopicFile(topic, topic_id)) + b"\n")])
+    store.put_many([(layout.topic(topic_id), topic_file(topic, topic_id))])
+
+
+def topic_file(topic: str, topic_id: str) -> bytes:
+    """What says that the records of the topic with this id are accepted."""
+    return msgspec.json.encode(_TopicFile(topic, topic_id)) + b"\n"
 
 
 def accepted_topics(store: Store) -> frozenset[str]:

@@ -16,6 +16,7 @@ from ledger.errors import IntegrityError
 __all__ = ["MAX_SEGMENT_BYTES", "Segment", "encode_segment", "parse_segment"]
 
 SKIPPABLE_MAGIC: Final = 0x184D2A50
+_SKIPPABLE: Final = SKIPPABLE_MAGIC.to_bytes(4, "little")
 FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 MAX_SEGMENT_BYTES: Final = 1 << 30
 """Of the entries; a frame that says it holds more is not one of ours."""
@@ -47,25 +48,34 @@ def parse_segment(data: bytes, name: str) -> Segment:
     Raises:
         IntegrityError: `bad_segment`: not one zstd frame followed by one skippable frame with nothing behind, or no whole lines.
     """
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    # The checkpoint's frame is the last one: no signed note holds these four bytes, for 0x18 is a control character.
+    end = data.rfind(_SKIPPABLE)
+    if end < 0:
+        raise _bad(name, "it has no checkpoint")
+    magic, length = _HEADER.unpack_from(data.ljust(end + _HEADER.size, b"\0"), end)
+    if magic != SKIPPABLE_MAGIC or len(data) != end + _HEADER.size + length:
+        raise _bad(name, "what follows its entries is not exactly one checkpoint")
     try:
-        parameters = zstandard.get_frame_parameters(data)
-        if data[:4] != FRAME_MAGIC or not 0 < parameters.content_size <= MAX_SEGMENT_BYTES:
+        content_size = zstandard.get_frame_parameters(data).content_size
+        if data[:4] != FRAME_MAGIC or not 0 < content_size <= MAX_SEGMENT_BYTES:
             raise _bad(name, "it does not begin with a zstd frame that says its size")
-        text = decompressor.decompress(data)
+        text = _decompressor().decompress(data[:end], allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise _bad(name, f"it does not decompress ({error})") from None
-    rest = decompressor.unused_data
-    if not decompressor.eof or len(text) != parameters.content_size:
+    if len(text) != content_size:
         raise _bad(name, "its zstd frame is not complete")
-    if len(rest) < _HEADER.size:
-        raise _bad(name, "it has no checkpoint")
-    magic, length = _HEADER.unpack_from(rest)
-    if magic != SKIPPABLE_MAGIC or len(rest) != _HEADER.size + length:
-        raise _bad(name, "what follows its entries is not exactly one checkpoint")
-    if not text.endswith(b"\n"):
+    lines = text.split(b"\n")
+    if lines.pop() or not lines:
         raise _bad(name, "its last entry is not complete")
-    return Segment(text[:-1].split(b"\n"), rest[_HEADER.size :])
+    return Segment(lines, data[end + _HEADER.size :])
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """This thread's."""
+    found: zstandard.ZstdDecompressor | None = getattr(_of_thread, "decompressor", None)
+    if found is None:
+        found = _of_thread.decompressor = zstandard.ZstdDecompressor()
+    return found
 
 
 def _compressor() -> zstandard.ZstdCompressor:

@@ -13,13 +13,13 @@ from ledger.log.ledgerfile import accept_topic, create_ledger
 from ledger.log.records import Record
 from ledger.log.segments import parse_segment
 from ledger.log.state import ShardState, load_state
-from ledger.log.verifier import verify
 from ledger.log.writer import ShardWriter, open_writer
 from ledger.model import ids
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore
 from ledger.storage.memory import MemoryStore
 from ledger.storage.store import Store
+from ledger.verify.api import verify
 
 START_MS: Final = 1_669_626_000_000  # 2022-11-28T09:00:00Z
 TOPIC_ID: Final = "topic-1"

@@ -10,9 +10,9 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from ledger.log.verifier import verify
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
+from ledger.verify.api import verify
 from tests.log.rig import (
     Log,
     append,

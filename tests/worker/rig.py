@@ -19,8 +19,8 @@ from kafka import KafkaProducer
 
 from ledger.log.ledgerfile import create_ledger
 from ledger.log.segments import parse_segment
-from ledger.log.verifier import verify
 from ledger.storage.local import LocalStore
+from ledger.verify.api import verify
 from tests.kafka.brokers import Broker
 
 EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "real-changes.ndjson.zst"

@@ -1,0 +1,142 @@
+"""verify: the whole ledger against its key, its own rules, and what it was before."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import describing
+from cli.messages import complain, say, warn
+from cli.options import Format, Json, Ledger, Output, chosen_format, examples
+from cli.output import emit_one
+from cli.progress import counting
+from ledger.errors import EXIT_VERIFICATION
+
+if TYPE_CHECKING:
+    from ledger.verify.findings import Report
+    from ledger.verify.remembered import Memory
+
+__all__ = ["forget", "register"]
+
+_NONE: list[str] = []
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    shown = examples(
+        "ledger verify --ledger ./demo-ledger && echo untouched",
+        "ledger verify --vkey 'audit.acme.example+1a2b3c4d+AX...' --json",
+        "ledger verify --vkey ./audit.vkey --against ./kept.checkpoint --against https://audit.acme.example/checkpoint",
+        "ledger verify --since last",
+        "ledger verify --replay --no-remember",
+    )
+    app.command(epilog=shown)(verify)
+
+
+def verify(
+    ledger: Ledger,
+    vkey: Annotated[
+        str | None,
+        typer.Option(
+            "--vkey",
+            metavar="VKEY|FILE",
+            help="The ledger's public key as you know it; default: the one seen before, or beside the log.",
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            metavar="FILE|URL|DIR",
+            help="An earlier checkpoint, or a copy of the ledger, that the log must extend; may be given again.",
+        ),
+    ] = None,
+    since: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--since",
+            metavar="CHECKPOINT|last",
+            help="Read only what came after a checkpoint that an earlier run here has verified; may be given again.",
+        ),
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Fold the recorded events again too, and compare every entry.")
+    ] = False,
+    no_remember: Annotated[
+        bool, typer.Option("--no-remember", help="Use nothing that earlier runs kept, and keep nothing.")
+    ] = False,
+    output: Output = Format.table,
+    as_json: Json = False,
+) -> None:
+    """Check every byte, chain, root, signature and offset.
+
+    Exit code 3 where anything differs, with the first place of each shard. It never repairs, and writes nothing into the ledger.
+    What it saw last is kept in ~/.local/state/deployment-ledger, so that a log that was cut off, or has another history or key, is
+    found by the next run. docs/TAMPERING.md explains each kind.
+    """
+    from ledger.errors import UsageError
+    from ledger.query.opened import read_about
+    from ledger.verify import api
+    from ledger.verify.segments import claimed_entries
+
+    if since and no_remember:
+        raise UsageError("bad_options", "--since needs what earlier runs kept", "leave --no-remember away")
+    store, about = read_about(ledger)
+    memory = None if no_remember else _memory(ledger)
+    with counting("verifying", claimed_entries(store, about.shards) * (1 + replay)) as progress:
+        report = api.verify(
+            store,
+            vkey=_key(vkey),
+            against=against or _NONE,
+            since=since or _NONE,
+            replay=replay,
+            memory=memory,
+            progress=progress,
+        )
+    try:
+        emit_one(report, lambda: describing.show_report(report), chosen_format(output, as_json))
+    except BrokenPipeError:
+        if report.ok:
+            raise
+    # The verdict is the exit code, whoever reads how much of the report.
+    _say_more(report, ledger)
+
+
+def forget(ledger: str) -> None:
+    """Forget what ledger was seen at a place, where another is made on purpose."""
+    _memory(ledger).forget()
+
+
+def _say_more(report: "Report", ledger: str) -> None:
+    for warning in report.warnings:
+        warn(warning)
+    for notice in report.notices:
+        say(f"note: {notice.file}: {notice.message}")
+    if not report.ok:
+        count = len(report.problems)
+        complain(
+            f"the ledger at {ledger} is not what was written: {count} problem{'s' * (count > 1)}",
+            "keep this directory as evidence; restore the log from a copy that verifies",
+        )
+        raise typer.Exit(EXIT_VERIFICATION)
+    if report.trust == "beside":
+        say(
+            f"Checked against the key beside the log. To trust more than that, keep it elsewhere: --vkey '{report.vkey}'"
+        )
+
+
+def _memory(ledger: str) -> "Memory":
+    from ledger.verify.remembered import Memory, state_directory
+
+    location = ledger if "://" in ledger else str(Path(ledger).resolve())
+    return Memory(state_directory(os.environ), location)
+
+
+def _key(vkey: str | None) -> str | None:
+    """The key, or what a file of that name holds."""
+    if vkey is not None and "+" not in vkey:
+        with suppress(OSError, UnicodeDecodeError):
+            return Path(vkey).read_text(encoding="utf-8").strip()
+    return vkey

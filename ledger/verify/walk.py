@@ -1,0 +1,228 @@
+"""The walk over one shard's log: segments in order, summaries joined, every checkpoint compared, the first contradiction named."""
+
+from collections.abc import Callable, Iterator
+
+from ledger.errors import IntegrityError
+from ledger.log.ledgerfile import LedgerFile
+from ledger.log.reader import segment_names
+from ledger.log.segments import Segment, parse_segment
+from ledger.proof.checkpoints import Checkpoint, format_hash, open_checkpoint
+from ledger.proof.merkle import Frontier, leaf_hash
+from ledger.proof.notes import Verifier
+from ledger.storage import layout
+from ledger.storage.store import Store
+from ledger.verify.chain import Chain
+from ledger.verify.content import moved_parts, read_exactly
+from ledger.verify.damage import damaged, unsigned
+from ledger.verify.earlier import Extension
+from ledger.verify.findings import BadError, Problem, ShardReport
+from ledger.verify.locate import Suspect, judged
+from ledger.verify.pool import Pool
+from ledger.verify.ranges import joined
+from ledger.verify.remembered import Seen, thinned
+from ledger.verify.segments import Chunk, chunks, next_after, read_segment
+from ledger.verify.summary import Place, Summary
+
+__all__ = ["Walk"]
+
+
+class Walk:
+    """Verifies one shard, from the beginning or from where `resume` put it.
+
+    Args:
+        store: the ledger's objects.
+        file: what the ledger is.
+        key: the shard's public key, as it is trusted.
+        chain: of the shard, empty.
+        blob: called with the digest of every blob that entries refer to; raises BadError where it is not there.
+        extension: earlier checkpoints to compare with on the way.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        file: LedgerFile,
+        key: Verifier,
+        chain: Chain,
+        blob: Callable[[str], None],
+        extension: Extension,
+    ) -> None:
+        self._store = store
+        self.shard = chain.shard
+        self._verifier = key
+        self._chain = chain
+        self._frontier = Frontier()
+        self._blob = blob
+        self.extension = extension
+        self._place = Place(chain.shard, file.topic, key.vkey)
+        self._name = layout.shard_prefix(chain.shard)
+        self._last = b""
+        self._since = 0
+        self._trail: list[tuple[int, bytes]] = []
+        self.starts: list[int] = []
+        """First indexes of the segments that count."""
+        self.strays: list[int] = []
+        """First indexes of those that don't."""
+        self.problem: Problem | None = None
+
+    @property
+    def size(self) -> int:
+        """How many entries were found to be good."""
+        return int(self._frontier.size)
+
+    def resume(self, seen: Seen) -> None:
+        """Begin after what an earlier run has verified."""
+        self._frontier = seen.resume(self._chain)
+        self._since = seen.size
+        self._trail = list(seen.trail)
+
+    def report(self, replayed: int | None = None) -> ShardReport:
+        """What was verified."""
+        return ShardReport(
+            shard=self.shard,
+            size=self.size,
+            root=format_hash(self._frontier.root()),
+            segments=len(self.starts),
+            accounts=len(self._chain.accounts),
+            since=self._since,
+            replayed=replayed,
+        )
+
+    def seen(self) -> Seen:
+        """What a later run needs to know (requires that a segment was read and no problem found)."""
+        chain = self._chain
+        return Seen(
+            vkey=self._verifier.vkey,
+            size=self.size,
+            root=self._frontier.root(),
+            note=parse_segment(self._last, self._name).note,
+            frontier=list(self._frontier.hashes),
+            accounts=chain.accounts,
+            next_offset=chain.next_offset,
+            topic_id=chain.topic_id,
+            recorded=chain.recorded,
+            trail=thinned(self._trail),
+        )
+
+    def run(self, pool: "Pool[Chunk, list[Summary | None]]") -> Iterator[int]:
+        """Check segment after segment; yields the number of entries of each. `problem` says what ended it."""
+        try:
+            if self._since:
+                yield from self._continue()
+            for (_, segments), summaries in pool.map(chunks(self._store, self._place, self.size)):
+                for (first, data), summary in zip(segments, summaries, strict=True):
+                    if first > self.size:
+                        yield from self._until(first)
+                    if first < self.size:
+                        self.strays.append(first)
+                    else:
+                        yield self._segment(data, summary)
+            yield from self._until(None)
+            self._name = layout.segment(self.shard, self.starts[-1]) if self.starts else self._name
+            self.extension.end(self.size)
+        except BadError as bad:
+            self.problem = bad.problem(self.shard, self._name, self.size)
+
+    def _continue(self) -> Iterator[int]:
+        """The segment in which, or at whose end, this run begins: what is before it must still be there."""
+        self.extension.begin(self._frontier)
+        first = max((first for first, _ in segment_names(self._store, self.shard) if first < self.size), default=0)
+        self._name = layout.segment(self.shard, first)
+        data = read_segment(self._store, self._name)
+        if data is None:
+            raise BadError(
+                "segment_missing", f"the log ended at {self.size} entries when it was seen before", index=first
+            )
+        segment = self._parsed(data, first)
+        if first + len(segment.lines) < self.size:
+            message = (
+                f"the log ends at {first + len(segment.lines)} entries; it had {self.size} when it was seen before"
+            )
+            raise BadError("truncated", message, index=first + len(segment.lines))
+        before = self._frontier
+        self._entries(Segment(segment.lines[self.size - first :], segment.note))
+        self._last = data
+        self.starts.append(first)
+        # Nothing below where this run begins is compared, so the lines before it do not matter here.
+        self.extension.follow(before, self._frontier, data)
+        yield self.size - self._since
+
+    def _until(self, first: int | None) -> Iterator[int]:
+        """Segments that the listing did not hold (it may miss what is written meanwhile), up to the one at `first`."""
+        while first is None or self.size < first:
+            self._name = layout.segment(self.shard, self.size)
+            beyond = first
+            if beyond is None:
+                after = next_after(self._store, self.shard, self.size)
+                beyond = after[0] if after else None
+            data = read_segment(self._store, self._name)
+            if data is None and beyond is None:
+                return
+            if data is None:
+                message = f"the log has {self.size} entries, the next segment begins at {beyond}"
+                raise BadError("segment_missing", message, expected=str(self.size), found=str(beyond))
+            yield self._segment(data, None)
+
+    def _segment(self, data: bytes, summary: Summary | None) -> int:
+        """Go on by the segment that begins here."""
+        before = self._frontier
+        self._name = layout.segment(self.shard, before.size)
+        if summary is None or not self._join(summary):
+            self._entries(self._parsed(data, before.size))
+        self.starts.append(before.size)
+        self._last = data
+        self._trail.append((self.size, self._frontier.root()))
+        self.extension.follow(before, self._frontier, data)
+        return self.size - before.size
+
+    def _join(self, summary: Summary) -> bool:
+        """Take over a summary; False where it does not fit, or where it takes a closer look to say what does not."""
+        after = joined(self._frontier, summary.nodes)
+        if (summary.size, summary.root) != (after.size, after.root()):
+            return False
+        try:
+            for digest in summary.moved:
+                self._blob(digest)
+        except BadError:
+            return False
+        if not self._chain.join(summary):
+            return False
+        self._frontier = after
+        return True
+
+    def _parsed(self, data: bytes, first: int) -> Segment:
+        try:
+            return parse_segment(data, self._name)
+        except IntegrityError as error:
+            suspect = Suspect(self._store, self.shard, first, [], self._frontier, None)
+            raise damaged(error, data, suspect, self._verifier) from None
+
+    def _entries(self, segment: Segment) -> None:
+        """Go on entry by entry, naming what does not fit."""
+        first, frontier = self.size, self._frontier.copy()
+        leaves = [leaf_hash(line) for line in segment.lines]
+        frontier.extend(leaves)
+        expected = Checkpoint(origin=self._verifier.name, size=frontier.size, root=frontier.root())
+        opened = self._opened(segment.note)
+        checkpoint = opened if isinstance(opened, Checkpoint) else None
+        suspect = Suspect(self._store, self.shard, first, segment.lines, self._frontier, checkpoint)
+        try:
+            for line, leaf in zip(segment.lines, leaves, strict=True):
+                facts = read_exactly(line)
+                for digest in moved_parts(facts):
+                    self._blob(digest)
+                self._chain.step(facts, leaf.hex())
+        except BadError as bad:
+            bad.index = self._chain.size if bad.index is None else bad.index
+            raise judged(suspect, bad) from None
+        if isinstance(opened, IntegrityError):
+            raise unsigned(opened, segment.note, self._verifier, expected, first)
+        if (opened.size, opened.root) != (expected.size, expected.root):
+            raise judged(suspect, None)
+        self._frontier = frontier
+
+    def _opened(self, note: bytes) -> Checkpoint | IntegrityError:
+        try:
+            return open_checkpoint(note, self._verifier)
+        except IntegrityError as error:
+            return error

@@ -1,49 +1,18 @@
 """Go's x/mod note and tlog and tessera's fsck accept what we write, and reject what was changed."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.interop.conftest import verdict
 from tests.interop.logs import DAMAGES, SIZES, Shown, flip, show
-from tests.kafka.rig import require
-
-MODULE = Path(__file__).parent / "goverify"
-
-
-@pytest.fixture(scope="session")
-def goverify(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Go program beside this file, built; its modules come from Go's cache or its module proxy."""
-    if shutil.which("go") is None:
-        require("go")
-    program = tmp_path_factory.mktemp("go") / "goverify"
-    done = subprocess.run(
-        ["go", "build", "-mod=readonly", "-o", program, "."],
-        cwd=MODULE,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    if done.returncode and "dial tcp" in done.stderr:
-        require("go")  # no modules and no network
-    assert done.returncode == 0, done.stderr
-    return program
 
 
 @pytest.fixture(scope="module")
 def thousand(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """A log of a thousand entries that grew in steps."""
     return show(tmp_path_factory.mktemp("thousand"), 1, 255, 256, 257, 600, 1000)
-
-
-def verdict(program: Path, *arguments: object) -> str:
-    """The last line that the program says; its exit status must agree."""
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
-    last = done.stdout.splitlines()[-1] if done.stdout else done.stderr
-    assert (done.returncode == 0) == (last == "accepted"), done.stderr
-    return last
 
 
 @pytest.mark.parametrize("size", SIZES)

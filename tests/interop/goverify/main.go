@@ -3,6 +3,7 @@
 //	goverify log VKEY DIR               a directory of tiles: x/mod's note and tlog, then tessera's fsck
 //	goverify receipt VKEY FILE ENTRY    a .tlog-proof and the file with the entry's bytes: x/mod's note and tlog
 //	goverify growth VKEY FILE           a .growth-proof: the same
+//	goverify account VKEY FILE          an .account-proof, by what docs/FORMAT.md says and nothing else
 //
 // The last line is "accepted" and the exit status 0, or "rejected: why" and 1. Nothing else means acceptance.
 package main
@@ -30,7 +31,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 3 {
-		return errors.New("usage: goverify log|receipt|growth VKEY FILE [ENTRY]")
+		return errors.New("usage: goverify log|receipt|growth|account VKEY FILE [ENTRY]")
 	}
 	key, err := note.NewVerifier(args[1])
 	if err != nil {
@@ -43,6 +44,8 @@ func run(args []string) error {
 		return checkReceipt(args[2], args[3], key)
 	case args[0] == "growth" && len(args) == 3:
 		return checkGrowth(args[2], key)
+	case args[0] == "account" && len(args) == 3:
+		return checkAccount(args[2], key)
 	}
 	return errors.New("wrong arguments")
 }

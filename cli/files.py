@@ -65,6 +65,8 @@ def pinned_key(text: str) -> "Verifier":
         return Verifier.from_vkey(text)
     except IntegrityError as error:
         mistake = error
+    except ValueError as error:  # bytes of a command line that are no text
+        raise UsageError("bad_vkey", f"{text!r} is no key: it is not text") from error
     try:
         return Verifier.from_vkey(read_file(text, _MAX_KEY_BYTES).decode().removesuffix("\n"))
     except NotFoundError:

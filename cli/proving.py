@@ -14,6 +14,7 @@ from cli.opening import opened
 from cli.options import Format, Json, Ledger, Output, chosen_format, examples, moment
 from cli.output import emit_one, timestamp
 from cli.progress import counting
+from cli.tables import printable
 from ledger.errors import UsageError
 
 if TYPE_CHECKING:
@@ -244,6 +245,6 @@ def _write(found: "OpenLedger", shard: int, path: str, proof: bytes, size: int, 
 
 
 def _show(written: Written) -> None:
-    print(f"{written.proof}  {written.bytes} bytes, for {written.log} with {written.size} entries")
+    print(f"{printable(written.proof)}  {written.bytes} bytes, for {written.log} with {written.size} entries")
     if written.entry is not None:
-        print(f"{written.entry}  the entry's exact bytes")
+        print(f"{printable(written.entry)}  the entry's exact bytes")

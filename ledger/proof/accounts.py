@@ -39,6 +39,8 @@ FIRST_LINE: Final = "deployment-ledger/account-proof@v1"
 _PARTS: Final = 4
 """Between empty lines: the head, the checkpoint's text, its signatures, and the entries."""
 _MAX_HASHES: Final = 63
+_MAX_HEAD_BYTES: Final = 1 << 16
+"""Three rows of hashes and two names have less than a quarter of it."""
 
 
 class AccountProof(Struct, frozen=True, kw_only=True):
@@ -91,6 +93,8 @@ def parse_account_proof(data: bytes) -> AccountProof:
     if len(parts) != _PARTS:
         _malformed("it is not a head, a checkpoint and entries between empty lines")
     head, text, signatures, content = parts
+    if len(head) > _MAX_HEAD_BYTES:
+        _malformed(f"its head has more than {_MAX_HEAD_BYTES} bytes")
     note, lines = text + b"\n\n" + signatures + b"\n", content.split(b"\n")
     if lines.pop() or b"" in lines:
         _malformed("its last entry has no line feed, or a line is empty")

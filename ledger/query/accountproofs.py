@@ -12,6 +12,7 @@ from ledger.log.reader import ShardReader
 from ledger.log.tree import ShardTree
 from ledger.model import times
 from ledger.model.entries import decode_entry
+from ledger.model.envelope import NAME
 from ledger.proof.accounts import AccountProof
 from ledger.proof.completeness import ProvedAccount, verify_account
 from ledger.query.opened import OpenLedger
@@ -57,10 +58,12 @@ def account_home(ledger: OpenLedger, account: str) -> int:
         NotFoundError: `account_not_found`.
         IntegrityError: `bad_registration`.
     """
+    hint = "`ledger scripts` lists accounts"
+    if not NAME.fullmatch(account):
+        raise NotFoundError("account_not_found", f"no account can have the name {account!r}", hint)
     try:
         home = msgspec.json.decode(ledger.store.get(layout.account(account)))["shard"]
     except NotFoundError as error:
-        hint = "`ledger scripts` lists accounts"
         raise NotFoundError("account_not_found", f"there is no account {account}", hint) from error
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
         raise IntegrityError(

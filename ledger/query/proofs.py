@@ -67,28 +67,37 @@ def locate(ledger: OpenLedger, text: str) -> EntryId:
     return EntryId(row["shard"], row["index"])
 
 
-def make_receipt(ledger: OpenLedger, entry: EntryId, tree: ShardTree | None = None) -> MadeReceipt:
-    """Prove an entry in the newest checkpoint of its shard.
+def make_receipt(
+    ledger: OpenLedger, entry: EntryId, tree: ShardTree | None = None, note: bytes | None = None
+) -> MadeReceipt:
+    """Prove an entry in a checkpoint of its shard.
 
     Args:
         ledger: that has it.
         entry: which one.
         tree: of its shard, where the caller has it open.
+        note: the signed checkpoint to prove it in, such as one that witnesses have cosigned; default: the newest.
 
     Raises:
-        NotFoundError: `entry_not_found`.
+        NotFoundError: `entry_not_found`; `entry_too_new`, where the checkpoint does not reach it.
         IntegrityError: the log is not what was signed.
     """
-    line = entry_line(ledger, entry)
+    line, key = entry_line(ledger, entry), ledger.about.verifier(entry.shard)
     found = tree or tree_of(ledger, entry.shard)
-    path = tuple(found.inclusion(entry.index))
-    receipt = Receipt(index=Index(entry.index), path=path, note=found.note)
+    signed = found.note if note is None else note
+    checkpoint = open_checkpoint(signed, key)
+    _compare(checkpoint, found)
+    if entry.index >= checkpoint.size:
+        what = f"the checkpoint is of {checkpoint.size} entries, before {entry.shard}/{entry.index}"
+        raise NotFoundError("entry_too_new", what, "take a newer checkpoint")
+    path = tuple(found.inclusion(entry.index, checkpoint.size))
+    receipt = Receipt(index=Index(entry.index), path=path, note=signed)
     try:
-        verify_receipt(receipt, line, ledger.about.verifier(entry.shard))
+        verify_receipt(receipt, line, key)
     except RootMismatchError as error:
         what = f"the entry {entry.shard}/{entry.index} is not the one that was signed"
         raise IntegrityError("root_mismatch", what, "run `ledger verify`") from error
-    return MadeReceipt(receipt=receipt, entry=line, shard=entry.shard, size=found.size)
+    return MadeReceipt(receipt=receipt, entry=line, shard=entry.shard, size=checkpoint.size)
 
 
 def checkpoint_at(ledger: OpenLedger, shard: int, size: int | None = None) -> bytes:

@@ -102,6 +102,8 @@ def test_a_script_that_did_not_change_is_proved_so(run: Run, ledger: Path, vkey:
     ("arguments", "code", "message"),
     [
         (("--account", "nobody"), 4, "there is no account nobody"),
+        (("--account", "no\udcff"), 4, "no account can have the name"),
+        (("--account", "a/b"), 4, "no account can have the name"),
         (("--unchanged", "nothing"), 4, "there is no script nothing"),
         (("--unchanged", "b"), 2, "2 accounts have a script b"),
         (("--account", "acme", "--from", "soon"), 2, "not a time"),

@@ -186,6 +186,8 @@ def test_a_mistake_is_explained(
         ("test+00000000+AAAA", "is no key"),
         ("missing.vkey", "is no key"),
         ("a\0b", "is no key"),
+        ("a\udcff+00000000+AAAA", "is no key"),
+        ("\udcff", "is no key"),
     ],
 )
 def test_a_key_that_is_none_is_a_mistake_not_a_verdict(run: Run, receipt: Path, text: str, message: str) -> None:
@@ -278,3 +280,24 @@ def test_nothing_is_written_into_the_ledger(run: Run, ledger: Path, receipt: Pat
         "blobs",
         "quarantine",
     }
+
+
+def test_a_receipt_can_be_had_in_an_older_checkpoint(ledger: Path) -> None:
+    """For those that witnesses have cosigned; one that does not reach the entry, or is another log's, is refused."""
+    from ledger.errors import LedgerError
+    from ledger.proof.checkpoints import read_unverified
+    from ledger.query import proofs
+    from ledger.query.lookup import EntryId
+    from ledger.query.opened import open_ledger
+
+    with open_ledger(str(ledger)) as found:
+        tree, note = proofs.tree_of(found, 0), proofs.checkpoint_at(found, 0, 14)
+        made = proofs.make_receipt(found, EntryId(0, 13), tree, note)
+        assert (made.size, read_unverified(made.receipt.note).size) == (14, 14)
+        for entry, signed, code in (
+            (14, note, "entry_too_new"),
+            (1, note.replace(b"\n14\n", b"\n15\n"), "bad_signature"),
+        ):
+            with pytest.raises(LedgerError) as error:
+                proofs.make_receipt(found, EntryId(0, entry), tree, signed)
+            assert error.value.code == code

@@ -323,6 +323,7 @@ WITH_REST: Final = bytes(proof_of(SIGNED, OURS, rest=True))
         (b"last\n", b""),
         (b"first\n", b"first\nAAAA\n"),
         (b"last\n", b"edge\n"),
+        (b"first\n", b"first\n" + b"A\n" * (1 << 15)),
         (b"\n\nledger.example", b"\n\n\nledger.example"),
         (b"\n12\n", b"\n012\n"),
         (b'\n\n{"v":1', b'\n\n\n{"v":1'),

@@ -10,7 +10,7 @@ from kafka.admin import KafkaAdminClient
 
 from ledger.broker.connection import describe_topic
 from ledger.log.ledgerfile import accept_topic, accepted_topics
-from ledger.log.verifier import verify
+from ledger.verify.api import verify
 from tests.kafka.brokers import Broker
 from tests.worker.rig import Ledger, Message, check_log, keyed, real_events, send, wait_until
 from tests.worker.test_failures import check_refusal

@@ -1,14 +1,15 @@
 """Evidence received: check, with no ledger at hand."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
 
-from cli.files import pinned_key, read_file
-from cli.options import Format, Json, Output, chosen_format, examples
-from cli.output import Column, emit_one
+from cli.files import pinned_key, read_file, witness_policy
+from cli.options import Format, Json, Output, Quorum, Witness, chosen_format, examples
+from cli.output import Column, clock, emit_one
 from cli.tables import print_table, printable
 from ledger.errors import IntegrityError
 
@@ -45,6 +46,7 @@ def register(app: typer.Typer) -> None:
     shown = examples(
         "ledger check 41.tlog-proof --vkey 'audit.example+1a2b3c4d+AX...'",
         "ledger check 41.tlog-proof --vkey audit.vkey --entry 41.json --json",
+        "ledger check 41.tlog-proof --vkey audit.vkey --witness w1.vkey --witness w2.vkey --witnesses 1",
     )
     app.command(epilog=shown)(check)
 
@@ -61,6 +63,8 @@ def check(
         str | None,
         typer.Option("--entry", metavar="F", help="The entry's exact bytes; default: the .json beside a receipt."),
     ] = None,
+    witness: Witness = None,
+    witnesses: Quorum = None,
     output: Output = Format.table,
     as_json: Json = False,
 ) -> None:
@@ -70,14 +74,14 @@ def check(
     """
     from ledger.proof.checking import check_proof, needs_entry
 
-    key, data = pinned_key(vkey), read_file(proof, MAX_PROOF_BYTES)
+    key, policy, data = pinned_key(vkey), witness_policy(witness, witnesses), read_file(proof, MAX_PROOF_BYTES)
     chosen = chosen_format(output, as_json)
     if entry is None and needs_entry(data):
         entry = f"{proof.removesuffix('.tlog-proof')}.json"
     hint = "a receipt is checked with the entry's exact bytes: say where they are with --entry"
     line = None if entry is None else read_file(entry, MAX_ENTRY_BYTES, hint)
     try:
-        checked = check_proof(data, key, line)
+        checked = check_proof(data, key, line, policy)
     except IntegrityError as error:
         if chosen is not Format.table:
             emit_one(Refused(code=error.code, message=error.message), lambda: None, chosen)
@@ -91,6 +95,10 @@ def _show(checked: "Checked") -> None:
     print("holds")
     print(f"proved    {printable(checked.statement)}")
     print(f"rests on  {printable(checked.rests_on)}")
+    if checked.witnessed is not None:
+        by = zip(checked.witnessed.by, checked.witnessed.times, strict=True)
+        named = ", ".join(f"{printable(name)} at {clock(datetime.fromtimestamp(time, UTC))}" for name, time in by)
+        print(f"witnessed {named or 'by nobody'}: {checked.witnessed.asked} asked for")
     if isinstance(checked, CheckedAccount) and checked.entries:
         print()
         print_table(

@@ -1,16 +1,19 @@
 """Files that commands are given and write: keys to check with, proofs."""
 
 import secrets
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ledger.errors import InputError, IntegrityError, LedgerError, NotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from ledger.proof.cosignatures import WitnessPolicy
     from ledger.proof.notes import Verifier
 
-__all__ = ["pinned_key", "read_file", "write_file"]
+__all__ = ["pinned_key", "read_file", "witness_policy", "write_file"]
 
+T = TypeVar("T")
 _MAX_KEY_BYTES: Final = 4096
 
 
@@ -61,14 +64,34 @@ def pinned_key(text: str) -> "Verifier":
     """
     from ledger.proof.notes import Verifier
 
+    return _key(text, Verifier.from_vkey)
+
+
+def witness_policy(witnesses: Sequence[str] | None, quorum: int | None) -> "WitnessPolicy | None":
+    """What `--witness` and `--witnesses` ask for; None where neither is given.
+
+    Raises:
+        UsageError: `bad_vkey`; `bad_quorum`, where more are wanted than there are.
+        InputError: `bad_quorum`, `same_witness`.
+    """
+    from ledger.proof.cosignatures import WitnessPolicy, WitnessVerifier
+
+    if not witnesses and quorum is None:
+        return None
+    keys = tuple(_key(text, WitnessVerifier.from_vkey) for text in witnesses or ())
+    return WitnessPolicy(witnesses=keys, quorum=len(keys) if quorum is None else quorum)
+
+
+def _key(text: str, read: Callable[[str], T]) -> T:
+    """A public key: itself, or in a file."""
     try:
-        return Verifier.from_vkey(text)
+        return read(text)
     except IntegrityError as error:
         mistake = error
     except ValueError as error:  # bytes of a command line that are no text
         raise UsageError("bad_vkey", f"{text!r} is no key: it is not text") from error
     try:
-        return Verifier.from_vkey(read_file(text, _MAX_KEY_BYTES).decode().removesuffix("\n"))
+        return read(read_file(text, _MAX_KEY_BYTES).decode().removesuffix("\n"))
     except NotFoundError:
         raise _bad_key(mistake, text) from mistake
     except (IntegrityError, InputError) as error:

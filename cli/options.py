@@ -15,6 +15,8 @@ __all__ = [
     "Keys",
     "Ledger",
     "Output",
+    "Quorum",
+    "Witness",
     "chosen_format",
     "examples",
     "keys_location",
@@ -66,6 +68,20 @@ Output = Annotated[
     Format, typer.Option("--format", "-f", help="How to print it; times are UTC, ids in tables are shortened.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
+
+Witness = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--witness",
+        metavar="VKEY",
+        help="A witness whose cosignature counts: its public key or a file; may be given again.",
+    ),
+]
+Quorum = Annotated[
+    int | None,
+    typer.Option("--witnesses", metavar="K", min=0, help="How many of them must have cosigned; default: all given."),
+]
 
 
 def chosen_format(output: Format, as_json: bool) -> Format:

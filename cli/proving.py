@@ -160,7 +160,7 @@ def _prove_entry(found: "OpenLedger", id: str, out: str | None) -> Written:
 
     place = proofs.locate(found, id)
     proofs.only_shard(found, place.shard)
-    made = proofs.make_receipt(found, place, _tree(found, place.shard))
+    made = proofs.make_receipt(found, place, _tree(found, place.shard), proofs.cosigned_reaching(found, place))
     stem = _stem(out, f"{found.about.name}-{place.shard:04d}-{place.index}", ".tlog-proof")
     entry = f"{stem}.json"
     write_file(Path(entry), made.entry)

@@ -43,6 +43,7 @@ def tiles(
     from ledger.log.tiles import WrittenTiles, write_tiles
     from ledger.query import proofs
     from ledger.storage.local import LocalStore
+    from ledger.witness.stored import cosigned_checkpoint
 
     written = []
     with opened(ledger, None) as found, counting("writing tiles") as progress:
@@ -50,5 +51,6 @@ def tiles(
         for number in wanted:
             tree = proofs.tree_of(found, number)
             place, key = Path(directory) / f"{number:04d}", found.about.verifier(number)
-            written.append(write_tiles(LocalStore(found.root), number, tree, key, place, progress))
+            note = cosigned_checkpoint(found.store, number, tree.size)
+            written.append(write_tiles(LocalStore(found.root), number, tree, key, place, progress, note))
     emit(written, TILES, chosen_format(output, as_json), WrittenTiles)

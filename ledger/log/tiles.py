@@ -52,6 +52,7 @@ def write_tiles(
     verifier: Verifier,
     directory: Path,
     progress: Callable[[int], None] | None = None,
+    note: bytes | None = None,
 ) -> WrittenTiles:
     """Write or extend the directory of a shard's log.
 
@@ -62,6 +63,7 @@ def write_tiles(
         verifier: of that shard's checkpoints.
         directory: of this log alone; made where it is missing.
         progress: called with the number of entries after each bundle.
+        note: the tree's checkpoint with the cosignatures that it has; default: as the log alone signed it.
 
     Raises:
         UsageError: `not_a_tile_directory`, `directory_in_use`.
@@ -77,8 +79,8 @@ def write_tiles(
         before = _published(directory, verifier, tree)
         files = _extend(directory, before, tree, _entries(store, shard, before), progress or (lambda _: None))
         # Crash here: the old checkpoint, and files beyond it that prove nothing. They are written again.
-        if before < tree.size:
-            _write(directory / CHECKPOINT, tree.note, None)
+        if before < tree.size or (note is not None and (directory / CHECKPOINT).read_bytes() != note):
+            _write(directory / CHECKPOINT, note or tree.note, None)
             files += 1
         # Crash here: partial tiles beside full ones. Readers take either.
         _remove_partial(directory, before, tree.size)

@@ -3,10 +3,11 @@
 Every kind of file is told by its first line. A check that returns has held; what does not hold raises.
 """
 
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.errors import IntegrityError, UsageError
 from ledger.model import times
@@ -15,10 +16,24 @@ from ledger.proof import accounts, growth, receipts
 from ledger.proof.accounts import AccountProof
 from ledger.proof.checkpoints import Checkpoint, format_hash
 from ledger.proof.completeness import Ending, ProvedAccount, verify_account
+from ledger.proof.cosignatures import WitnessPolicy, judge
+from ledger.proof.growth import Growth
 from ledger.proof.notes import Verifier
+from ledger.proof.receipts import Receipt
 from ledger.proof.wording import described, read_entry, says, who
 
-__all__ = ["Checked", "CheckedAccount", "CheckedEntry", "CheckedGrowth", "check_proof", "needs_entry"]
+__all__ = ["Checked", "CheckedAccount", "CheckedEntry", "CheckedGrowth", "Witnessed", "check_proof", "needs_entry"]
+
+
+class Witnessed(Struct, frozen=True, kw_only=True):
+    """Who has cosigned the checkpoint that a proof rests on."""
+
+    asked: int
+    """How many cosignatures were asked for."""
+    by: list[str]
+    """Names of the witnesses, of those that were asked about."""
+    times: list[int]
+    """When each did, POSIX seconds by its own clock."""
 
 
 class CheckedEntry(Struct, frozen=True, kw_only=True, tag_field="kind", tag="entry"):
@@ -40,6 +55,8 @@ class CheckedEntry(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ent
     """Base64."""
     entry: Any
     """The entry as JSON; None where the bytes are no entry of a deployment ledger."""
+    witnessed: Witnessed | None = None
+    """None where no witnesses were asked for."""
 
 
 class CheckedGrowth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="growth"):
@@ -53,6 +70,7 @@ class CheckedGrowth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="gr
     old_root: str
     size: int
     root: str
+    witnessed: Witnessed | None = None
 
 
 class ShownEntry(Struct, frozen=True, kw_only=True):
@@ -88,9 +106,11 @@ class CheckedAccount(Struct, frozen=True, kw_only=True, tag_field="kind", tag="a
     """Up to this recorded time nothing is left out: the end of the range, or when the last entry in the file was recorded."""
     entries: list[ShownEntry]
     """All in the range."""
+    witnessed: Witnessed | None = None
 
 
 Checked = CheckedEntry | CheckedGrowth | CheckedAccount
+C = TypeVar("C", CheckedEntry, CheckedGrowth, CheckedAccount)
 
 
 def needs_entry(data: bytes) -> bool:
@@ -98,33 +118,55 @@ def needs_entry(data: bytes) -> bool:
     return data.startswith(receipts.FIRST_LINE.encode())
 
 
-def check_proof(data: bytes, key: Verifier, entry: bytes | None = None) -> Checked:
+def check_proof(data: bytes, key: Verifier, entry: bytes | None = None, policy: WitnessPolicy | None = None) -> Checked:
     """Check a proof file.
 
     Args:
         data: its bytes.
         key: the public key of the log or ledger, from somewhere else than the file.
         entry: for a receipt the entry's exact bytes.
+        policy: the witnesses that must have cosigned the checkpoint that it rests on, and how many of them.
 
     Raises:
-        IntegrityError: what it claims does not hold; `unknown_proof`, where it is no proof file.
+        IntegrityError: what it claims does not hold; `unwitnessed`, where it holds and too few have cosigned; `unknown_proof`,
+            where it is no proof file.
         UsageError: `entry_missing`, `entry_unneeded`.
+        InputError: `log_is_witness`.
     """
     if needs_entry(data):
         if entry is None:
             raise UsageError("entry_missing", "a receipt is checked with its entry", "give its bytes with --entry")
-        return _check_receipt(data, key, entry)
+        receipt = receipts.parse_receipt(data)
+        return _with_witnesses(_check_receipt(receipt, key, entry), receipt.note, key, policy)
     if entry is not None:
         raise UsageError("entry_unneeded", "only a receipt is checked with an entry", "leave --entry out")
     if data.startswith(growth.FIRST_LINE.encode()):
-        return _check_growth(data, key)
+        grown = growth.parse_growth(data)
+        return _with_witnesses(_check_growth(grown, key), grown.new, key, policy)
     if data.startswith(accounts.FIRST_LINE.encode()):
-        return _check_account(data, key)
+        account = accounts.parse_account_proof(data)
+        return _with_witnesses(_check_account(account, key), account.note, key, policy)
     raise IntegrityError("unknown_proof", "it is no proof file", "proof files are what `ledger prove` writes")
 
 
-def _check_receipt(data: bytes, key: Verifier, line: bytes) -> CheckedEntry:
-    proved = receipts.verify_receipt(receipts.parse_receipt(data), line, key)
+def _with_witnesses(checked: C, note: bytes, key: Verifier, policy: WitnessPolicy | None) -> C:
+    """The same, with who has cosigned the checkpoint; raises `unwitnessed` where they are too few."""
+    if policy is None:
+        return checked
+    verdict = judge(note, key.renamed(checked.log), policy)
+    by = [cosigned.witness.name for cosigned in verdict.cosigned]
+    if not verdict.witnessed:
+        raise IntegrityError(
+            "unwitnessed",
+            f"it is what the log signed, but of {policy.quorum} cosignatures that are asked for its checkpoint has {len(by)}",
+            "ask for a proof in a checkpoint that the witnesses have cosigned: ledger witness push, then ledger prove",
+        )
+    times = [cosigned.time for cosigned in verdict.cosigned]
+    return replace(checked, witnessed=Witnessed(asked=policy.quorum, by=by, times=times))
+
+
+def _check_receipt(receipt: Receipt, key: Verifier, line: bytes) -> CheckedEntry:
+    proved = receipts.verify_receipt(receipt, line, key)
     log, entry = proved.checkpoint.origin, read_entry(line)
     place = f"recorded at index {proved.index} of {log}"
     if entry is None:
@@ -143,8 +185,8 @@ def _check_receipt(data: bytes, key: Verifier, line: bytes) -> CheckedEntry:
     )
 
 
-def _check_growth(data: bytes, key: Verifier) -> CheckedGrowth:
-    proved = growth.verify_growth(growth.parse_growth(data), key)
+def _check_growth(grown: Growth, key: Verifier) -> CheckedGrowth:
+    proved = growth.verify_growth(grown, key)
     old, new = proved.old, proved.new
     return CheckedGrowth(
         statement=f"{new.origin} with {new.size} entries begins with all {old.size} that it had before, unchanged",
@@ -157,8 +199,7 @@ def _check_growth(data: bytes, key: Verifier) -> CheckedGrowth:
     )
 
 
-def _check_account(data: bytes, key: Verifier) -> CheckedAccount:
-    proof = accounts.parse_account_proof(data)
+def _check_account(proof: AccountProof, key: Verifier) -> CheckedAccount:
     proved = verify_account(proof, key)
     return CheckedAccount(
         statement=_account_statement(proof, proved),

@@ -8,7 +8,7 @@ from msgspec import Struct
 from ledger.errors import IntegrityError, NotFoundError, UsageError
 from ledger.log.ledgerfile import origin
 from ledger.log.tree import ShardTree, default_cache, open_tree
-from ledger.proof.checkpoints import Checkpoint, open_checkpoint
+from ledger.proof.checkpoints import Checkpoint, open_checkpoint, read_unverified
 from ledger.proof.growth import Growth, verify_growth
 from ledger.proof.merkle import Index, RollbackError, RootMismatchError
 from ledger.proof.notes import Verifier
@@ -20,10 +20,12 @@ from ledger.query.rows import rows
 from ledger.query.segments import checkpoint_of
 from ledger.query.showing import entry_line
 from ledger.storage.local import LocalStore
+from ledger.witness.stored import cosigned_checkpoint
 
 __all__ = [
     "MadeReceipt",
     "checkpoint_at",
+    "cosigned_reaching",
     "growth_between",
     "locate",
     "make_receipt",
@@ -100,8 +102,18 @@ def make_receipt(
     return MadeReceipt(receipt=receipt, entry=line, shard=entry.shard, size=checkpoint.size)
 
 
+def cosigned_reaching(ledger: OpenLedger, entry: EntryId) -> bytes | None:
+    """The newest checkpoint that witnesses have cosigned, where it reaches an entry; None where there is none.
+
+    Raises:
+        IntegrityError: what is stored as cosigned is no checkpoint of this ledger.
+    """
+    note = cosigned_checkpoint(ledger.store, entry.shard)
+    return note if note is not None and read_unverified(note).size > entry.index else None
+
+
 def checkpoint_at(ledger: OpenLedger, shard: int, size: int | None = None) -> bytes:
-    """The signed checkpoint of a shard at a size at which a segment ended; default: the newest.
+    """The signed checkpoint of a shard at a size at which a segment ended (default: the newest), with the cosignatures that it has.
 
     Raises:
         NotFoundError: `no_checkpoint`, with the sizes near it that have one.
@@ -114,7 +126,7 @@ def checkpoint_at(ledger: OpenLedger, shard: int, size: int | None = None) -> by
         raise _no_checkpoint(shard, [segment.size for segment in segments], wanted)
     note = checkpoint_of(found.path).encode()
     open_checkpoint(note, ledger.about.verifier(shard))
-    return note
+    return cosigned_checkpoint(ledger.store, shard, found.size) or note
 
 
 def growth_between(ledger: OpenLedger, old: bytes, new: bytes, tree: ShardTree | None = None) -> Growth:

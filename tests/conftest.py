@@ -9,5 +9,6 @@ pytest_plugins = ["tests.kafka.rig"]
 
 @pytest.fixture(autouse=True)
 def _state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees what another one, or whoever runs the tests, has verified."""
+    """No test sees what another one, or whoever runs the tests, has verified or cached."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-of-user"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-of-user"))

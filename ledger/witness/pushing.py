@@ -19,7 +19,7 @@ from ledger.witness.answers import Behind, Cosignature, read_answer
 from ledger.witness.exchange import EXCHANGE_S, exchange, parse_prefix
 from ledger.witness.registry import Witness, list_witnesses
 from ledger.witness.stored import keep, newest_cosigned
-from ledger.witness.tree import ShardTree, read_tree
+from ledger.witness.tree import SignedTree, read_tree
 
 __all__ = ["COSIGNED", "EMPTY", "Pushed", "push"]
 
@@ -92,7 +92,7 @@ class _ShardPusher:
         self._seconds = seconds
         self._log = about.verifier(shard)
         self._served_name = f"{sha256(self._log.name.encode()).hexdigest()}/checkpoint"
-        self._tree: ShardTree | None = None
+        self._tree: SignedTree | None = None
         self._failed: IntegrityError | None = None
         self._read()
 
@@ -164,7 +164,7 @@ class _ShardPusher:
             old = answer.size
         raise WitnessError("witness_busy", f"others submit to {asked.name} at the same time", "try again")
 
-    def _reaching(self, old: int) -> ShardTree | None:
+    def _reaching(self, old: int) -> SignedTree | None:
         """The tree, of at least this size.
 
         The log may have grown since it was read, and another push may have told the witness; only a log that is too small when
@@ -198,7 +198,7 @@ class _ShardPusher:
         return reply.body.decode()
 
 
-def _check_extends(tree: ShardTree, seen: Checkpoint) -> None:
+def _check_extends(tree: SignedTree, seen: Checkpoint) -> None:
     """Refuse a log that is another one than when it was cosigned: its own files show it, and nobody else need be asked."""
     root = tree.subtree(0, seen.size) if seen.size else EMPTY_ROOT
     if root != seen.root:

@@ -23,7 +23,7 @@ from ledger.witness.registry import add_witness
 from ledger.witness.server import WitnessServer, serving
 from ledger.witness.service import WitnessService
 from ledger.witness.state import LogStates
-from ledger.witness.tree import ShardTree, read_tree
+from ledger.witness.tree import SignedTree, read_tree
 from tests.log.rig import SHARD, Log, append, code, event, record
 
 ROOT: Final = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def forget_witnesses(log: Log) -> None:
         log.store.delete(name)
 
 
-def tree_of(log: Log) -> ShardTree:
+def tree_of(log: Log) -> SignedTree:
     """The first shard's tree, which must not be empty."""
     tree = read_tree(log.store, log.file, SHARD)
     assert tree is not None

@@ -8,7 +8,7 @@ import pytest
 from ledger.errors import IntegrityError, UsageError
 from ledger.log.reader import segment_names
 from ledger.proof.cosignatures import WitnessPolicy, WitnessVerifier, judge
-from ledger.proof.merkle import Size, consistency_proof
+from ledger.proof.merkle import Size
 from ledger.proof.notes import Verifier, add_signatures, parse_note
 from ledger.proof.witnessing import AddCheckpoint
 from ledger.storage import layout
@@ -17,9 +17,8 @@ from ledger.witness.answers import Cosignature
 from ledger.witness.pushing import push
 from ledger.witness.registry import add_witness, list_witnesses
 from ledger.witness.stored import cosigned_checkpoint, cosigned_sizes, keep, newest_witnessed
-from ledger.witness.tree import read_tree, subtree_of
+from ledger.witness.tree import read_tree
 from tests.log.rig import SHARD, Log
-from tests.proof.trees import leaves, subtree
 from tests.witness.rig import (
     SECOND,
     SIGNER,
@@ -318,15 +317,6 @@ def test_a_damaged_witness_file_is_said_to_be(data: bytes) -> None:
     with pytest.raises(IntegrityError) as caught:
         list_witnesses(store)
     assert caught.value.code == "bad_witness_file"
-
-
-def test_the_tree_of_a_shard_is_that_of_its_leaf_hashes() -> None:
-    """Subtrees in memory against the naive reference, for every proof of every size up to 40."""
-    for size in range(1, 41):
-        ours = subtree_of(leaves(size))
-        assert ours(0, size) == subtree(0, size)
-        for old in range(1, size + 1):
-            assert consistency_proof(Size(old), Size(size), ours) == consistency_proof(Size(old), Size(size), subtree)
 
 
 def test_an_empty_shard_has_no_tree() -> None:

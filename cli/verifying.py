@@ -79,7 +79,7 @@ def verify(
     from ledger.errors import UsageError
     from ledger.query.opened import read_about
     from ledger.verify import api
-    from ledger.verify.segments import claimed_entries
+    from ledger.verify.reading import claimed_entries
 
     if since and no_remember:
         raise UsageError("bad_options", "--since needs what earlier runs kept", "leave --no-remember away")

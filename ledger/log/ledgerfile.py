@@ -117,7 +117,7 @@ def read_ledger_file(store: Store) -> LedgerFile:
             )
         file = msgspec.json.decode(raw, type=LedgerFile)
         file.verifier(0)
-    except (msgspec.MsgspecError, KeyError, TypeError, IntegrityError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, IntegrityError) as error:
         raise _damaged() from error
     try:
         # Init never wrote others, and everything that reads a ledger walks over as many shards as it says here.

@@ -7,14 +7,14 @@ import zstandard
 from msgspec.structs import replace
 
 from ledger.errors import IntegrityError
-from ledger.log.segments import SKIPPABLE_MAGIC
+from ledger.log.segments import SKIPPABLE_MAGIC, Segment, encode_segment
 from ledger.proof.checkpoints import Checkpoint, open_checkpoint
 from ledger.proof.notes import Verifier
 from ledger.verify.content import read_exactly
 from ledger.verify.findings import BadError
 from ledger.verify.locate import Suspect, judged, unflipped
 
-__all__ = ["damaged", "unsigned"]
+__all__ = ["damaged", "frame_flip", "unsigned"]
 
 _SKIPPABLE: Final = SKIPPABLE_MAGIC.to_bytes(4, "little")
 _STEP_BYTES: Final = 512
@@ -22,6 +22,8 @@ _CHECKSUM_FLAG: Final = 0x04
 """In a zstd frame's header descriptor (RFC 8878, section 3.1.1.1.1): four bytes of checksum end the frame."""
 _CHECKSUM_BYTES: Final = 4
 _HEADER_BYTES: Final = 8
+_MAX_COMPARED_BYTES: Final = 64 << 10
+"""Of a segment that is compressed again to compare. In a larger one such a bit stays unseen; the entries in it are what they were."""
 _MAX_NOTE_BYTES: Final = 2048
 """A checkpoint of ours has 300; of a much longer one not every bit is tried."""
 
@@ -47,7 +49,7 @@ def damaged(error: IntegrityError, data: bytes, suspect: Suspect, verifier: Veri
         return BadError("bit_flip", message, index=first, exact=False)
     broken = _first_broken(lines, first)
     if lines and not rest and salvaged.checkpoint is not None:
-        told = judged(salvaged, broken)
+        told = judged(salvaged, broken, bit_by_bit=False)
         return BadError("bit_flip", f"{error.message}; {told.message}", index=told.index, exact=told.exact)
     if broken is not None:
         message = f"{error.message}; the first entry that it hit is {broken.index}: {broken.message}"
@@ -66,6 +68,24 @@ def _first_broken(lines: Sequence[bytes], first: int) -> BadError | None:
         if found != index:
             return BadError("reordered", f"entry {found} stands where entry {index} belongs", index=index)
     return None
+
+
+def frame_flip(segment: Segment, data: bytes) -> BadError | None:
+    """The problem of a bit that was flipped where it changes nothing of what is decompressed: padding, bits that nobody uses.
+
+    Another release of zstd may write other frames of the same lines, so only what is exactly one bit away from our own is told.
+    """
+    if len(data) > _MAX_COMPARED_BYTES:
+        return None
+    ours = encode_segment(segment.lines, segment.note)
+    if ours == data or len(ours) != len(data):
+        return None
+    difference = int.from_bytes(ours, "big") ^ int.from_bytes(data, "big")
+    if difference.bit_count() != 1:
+        return None
+    place = next(place for place, (one, other) in enumerate(zip(ours, data, strict=True)) if one != other)
+    message = f"one bit of the frame around the entries was flipped: byte {place} of the file is {data[place]:#04x}, not {ours[place]:#04x}"
+    return BadError("bit_flip", message, exact=False, expected=f"{ours[place]:#04x}", found=f"{data[place]:#04x}")
 
 
 def unsigned(error: IntegrityError, note: bytes, verifier: Verifier, expected: Checkpoint, first: int) -> BadError:

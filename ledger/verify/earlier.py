@@ -19,7 +19,7 @@ from ledger.storage import layout
 from ledger.storage.opening import open_store
 from ledger.storage.store import Store
 from ledger.verify.findings import BadError
-from ledger.verify.segments import next_after, read_segment
+from ledger.verify.reading import next_after, read_segment
 
 __all__ = ["Earlier", "Extension", "Given", "lines_from", "read_earlier"]
 

@@ -31,7 +31,7 @@ from ledger.storage.store import Store
 from ledger.verify.findings import CHANGED, BadError
 from ledger.verify.forms import Facts
 from ledger.verify.ranges import joined, range_of
-from ledger.verify.segments import read_segment
+from ledger.verify.reading import read_segment
 
 __all__ = ["Suspect", "judged", "unflipped"]
 
@@ -109,19 +109,31 @@ class _Link(msgspec.Struct, frozen=True):
     """The index of that next entry."""
 
 
-def judged(suspect: Suspect, broken: BadError | None) -> BadError:
+def judged(suspect: Suspect, broken: BadError | None, *, bit_by_bit: bool = True) -> BadError:
     """The problem of a segment that can be read.
 
     Args:
         suspect: the segment.
         broken: the first rule that an entry of it breaks, with its index; None where none does.
+        bit_by_bit: whether it may be that one bit of an entry was flipped.
     """
     signed = suspect.checkpoint
     if broken is not None and (signed is None or suspect.fits()):
         return broken  # nobody can say that it was otherwise once: it was signed so, or not at all
     if signed is not None and signed.size != suspect.end and broken is None:
         return _of_another_size(signed, suspect)
-    return _changed(suspect, signed, broken)
+    guess = _guessed(suspect, broken)
+    flip = _proven_flip(suspect, guess, broken) if bit_by_bit else None
+    return flip or _changed(suspect, guess, broken)
+
+
+def _proven_flip(suspect: Suspect, guess: "_Guess | None", broken: BadError | None) -> BadError | None:
+    if guess is None:
+        return _any_flip(suspect) if broken is None else None
+    flip = _flip(suspect, guess.index, guess.named)
+    if flip is None and not guess.certain and guess.successor < suspect.end:
+        flip = _flip(suspect, guess.successor, None)
+    return flip
 
 
 def _of_another_size(signed: Checkpoint, suspect: Suspect) -> BadError:
@@ -132,63 +144,54 @@ def _of_another_size(signed: Checkpoint, suspect: Suspect) -> BadError:
     return BadError(kind, message, index=index, expected=str(signed.size), found=str(suspect.end))
 
 
-def _changed(suspect: Suspect, signed: Checkpoint | None, broken: BadError | None) -> BadError:
+def _changed(suspect: Suspect, guess: "_Guess | None", broken: BadError | None) -> BadError:
     """The problem of entries that are not those that were signed."""
-    at, certain, named = _first_suspect(suspect, broken)
-    if at is not None:
-        flip = _flip(suspect, at, named)
-        if flip is not None:
-            return flip
-    elif broken is None:
-        flip = _any_flip(suspect)
-        if flip is not None:
-            return flip
-    if broken is not None and (at is None or broken.index == at):
+    if broken is not None and (guess is None or broken.index == guess.index):
         if broken.kind not in CHANGED:
             return broken
         message = f"changed after it was signed: {broken.message}"
         return BadError("entry_edited", message, index=broken.index, expected=broken.expected, found=broken.found)
-    found = suspect.root_with(suspect.lines)
-    roots = (
-        ""
-        if signed is None
-        else f"the checkpoint was signed for the root {format_hash(signed.root)}, the entries hash to {format_hash(found)}"
-    )
-    expected = None if signed is None else format_hash(signed.root)
-    if at is not None:
-        leaf = leaf_hash(suspect.lines[at - suspect.first]).hex()
-        message = f"the entry's leaf hash is {leaf}, its account's next entry names {named}; {roots}"
-        return BadError("entry_edited", message, index=at, exact=certain, expected=named, found=leaf)
+    expected = None if suspect.checkpoint is None else format_hash(suspect.checkpoint.root)
+    found = format_hash(suspect.root_with(suspect.lines))
+    roots = f"the checkpoint was signed for the root {expected}, the entries hash to {found}"
+    if guess is not None:
+        leaf = _leaf(suspect, guess.index)
+        message = f"the entry's leaf hash is {leaf}, its account's next entry names {guess.named}; {roots}"
+        named = guess.named
+        return BadError("entry_edited", message, index=guess.index, exact=guess.certain, expected=named, found=leaf)
     message = f"{roots}; which of the entries {suspect.first} to {suspect.end - 1} was changed cannot be told"
     only = len(suspect.lines) == 1
-    return BadError(
-        "entry_edited", message, index=suspect.first, exact=only, expected=expected, found=format_hash(found)
-    )
+    return BadError("entry_edited", message, index=suspect.first, exact=only, expected=expected, found=found)
 
 
-def _first_suspect(suspect: Suspect, broken: BadError | None) -> tuple[int | None, bool, str | None]:
-    """The first entry that must have been changed, whether that is certain, and the leaf hash that it should have."""
-    links = _links(suspect)
-    wrong = {link.index: link for link in links if link.named is not None and link.named != _leaf(suspect, link.index)}
+class _Guess(msgspec.Struct, frozen=True):
+    """The first entry that seems to have been changed."""
+
+    index: int
+    certain: bool
+    named: str | None
+    """The leaf hash that it should have, where another entry names it."""
+    successor: int
+    """The entry that names it, which may be the one that was changed."""
+
+
+def _guessed(suspect: Suspect, broken: BadError | None) -> _Guess | None:
+    """Which entry it is; None where neither a rule nor an account's chain tells."""
+    links = {link.index: link for link in _links(suspect)}
+    wrong = {index for index, link in links.items() if link.named is not None and link.named != _leaf(suspect, index)}
+    own = None if broken is None else broken.index
     for index in sorted(wrong):
-        link = wrong[index]
-        if broken is not None and broken.index is not None and broken.index < index:
+        link = links[index]
+        if own is not None and own < index:
             break
-        if link.successor in wrong and _breaks(broken, link.successor):
+        if link.successor in wrong and own == link.successor:
             continue  # the next one is bad by itself: what it names says nothing
-        is_known = {other.index: other for other in links}.get(link.successor)
-        certain = link.successor >= suspect.end or (
-            is_known is not None and is_known.named is not None and link.successor not in wrong
-        )
-        return index, certain, link.named
-    if broken is not None and broken.index is not None:
-        own = wrong.get(broken.index)
-        return broken.index, True, own.named if own else None
-    return None, False, None
-
-
-def _breaks(broken: BadError | None, index: int) -> bool:
-    return broken is not None and broken.index == index
+        after = links.get(link.successor)
+        vouched = after is not None and after.named is not None and link.successor not in wrong
+        return _Guess(index, link.successor >= suspect.end or vouched, link.named, link.successor)
+    if own is None:
+        return None
+    return _Guess(own, True, links[own].named if own in wrong else None, own)
 
 
 def _leaf(suspect: Suspect, index: int) -> str:

@@ -8,7 +8,7 @@ from ledger.storage import layout
 from ledger.storage.store import Store
 from ledger.verify.earlier import lines_from
 from ledger.verify.findings import BadError, Notice, Problem
-from ledger.verify.segments import read_segment
+from ledger.verify.reading import read_segment
 
 __all__ = ["judge_stray"]
 

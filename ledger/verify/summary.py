@@ -15,6 +15,7 @@ from ledger.log.segments import Segment, parse_segment
 from ledger.proof.checkpoints import open_checkpoint
 from ledger.proof.notes import Verifier
 from ledger.verify.content import moved_parts, read_exactly
+from ledger.verify.damage import frame_flip
 from ledger.verify.findings import BadError
 from ledger.verify.forms import Entry, Facts, Origin
 from ledger.verify.quick import read_quickly
@@ -66,7 +67,7 @@ def summarise(place: Place, verifier: Verifier, first: int, data: bytes) -> Summ
     """The summary of a segment that begins at index `first`, or None where something about it takes a closer look."""
     try:
         segment = parse_segment(data, "")
-        return _summarised(place, verifier, first, segment)
+        return None if frame_flip(segment, data) else _summarised(place, verifier, first, segment)
     except (BadError, IntegrityError):
         return None
 

@@ -13,14 +13,15 @@ from ledger.storage import layout
 from ledger.storage.store import Store
 from ledger.verify.chain import Chain
 from ledger.verify.content import moved_parts, read_exactly
-from ledger.verify.damage import damaged, unsigned
+from ledger.verify.damage import damaged, frame_flip, unsigned
 from ledger.verify.earlier import Extension
 from ledger.verify.findings import BadError, Problem, ShardReport
 from ledger.verify.locate import Suspect, judged
 from ledger.verify.pool import Pool
 from ledger.verify.ranges import joined
+from ledger.verify.reading import next_after, read_segment
 from ledger.verify.remembered import Seen, thinned
-from ledger.verify.segments import Chunk, chunks, next_after, read_segment
+from ledger.verify.segments import Chunk, chunks
 from ledger.verify.summary import Place, Summary
 
 __all__ = ["Walk"]
@@ -168,7 +169,12 @@ class Walk:
         before = self._frontier
         self._name = layout.segment(self.shard, before.size)
         if summary is None or not self._join(summary):
-            self._entries(self._parsed(data, before.size))
+            segment = self._parsed(data, before.size)
+            self._entries(segment)
+            flip = frame_flip(segment, data)
+            if flip is not None:
+                flip.index = int(before.size)
+                raise flip
         self.starts.append(before.size)
         self._last = data
         self._trail.append((self.size, self._frontier.root()))

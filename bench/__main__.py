@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from bench.latency import measure_latency
 from bench.load import Load
 from bench.machine import machine
 from bench.memory import measure_memory
+from bench.places import workplace
 from bench.proofs import measure_proofs
 from bench.report import Report, goals, now, show
 from bench.workers import ROOT
@@ -71,9 +71,8 @@ def _read(path: Path) -> Report:
 
 
 def _measured(options: Options) -> Report:
-    options.work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=options.work) as place:
-        report = _measure(options, Path(place))
+    with workplace(options.work) as place:
+        report = _measure(options, place)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
     _say(f"written to {options.output}")

@@ -3,7 +3,6 @@
 import importlib.util
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from bench.brokers import PARTITIONS, Broker
 from bench.contenders.stopwatch import RESULT, Measured
 from bench.load import Load
 from bench.machine import json_us
+from bench.places import new_place
 from bench.workers import ROOT, LogWatcher, WorkerProcess, environment
 
 __all__ = ["Consumed", "Contender", "consume"]
@@ -89,8 +89,7 @@ def consume(broker: Broker, load: Load, events: int, slow_events: int, rounds: i
             for contender in contenders:
                 if contender.skipped is None:
                     say(f"round {number + 1} of {rounds}: ({contender.key}) {contender.name}")
-                    with tempfile.TemporaryDirectory(dir=work) as place:
-                        contender.rounds.append(runs[contender.key](Path(place)))
+                    contender.rounds.append(runs[contender.key](new_place(work)))
     _sum_up(contenders)
     return Consumed(
         broker=broker.name,

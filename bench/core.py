@@ -5,7 +5,6 @@ Everything is set against bare SHA-256 of the same entries' bytes, which says ho
 
 import gc
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from bench.load import HEADERS, Load
 from bench.machine import json_us
+from bench.places import new_place
 from bench.probe import Function, probed
 from ledger.log.ledgerfile import create_ledger
 from ledger.log.records import Record
@@ -133,7 +133,7 @@ def measure_core(load: Load, events: int, repeats: int, work: Path) -> Core:
         for name, nanoseconds in spent.items():
             costs.take(name, nanoseconds / 1e9)
         costs.take("in it: decode and fold", (spent["in it: decode"] + spent["in it: fold"]) / 1e9)
-        costs.run("whole writer, local store with fsync", lambda: _write_to_disk(records, work))
+        costs.run("whole writer, local store with fsync", lambda: write_to(records, new_place(work)))
     gc.enable()
     return Core(
         events=events,
@@ -167,11 +167,6 @@ def _write(records: Sequence[Record], store: Store, keys: Store) -> None:
         if draft is None:
             raise RuntimeError("the writer found nothing new")
         writer.commit(draft)
-
-
-def _write_to_disk(records: Sequence[Record], work: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=work) as place:
-        write_to(records, Path(place))
 
 
 def write_to(records: Sequence[Record], directory: Path) -> None:

@@ -1,6 +1,5 @@
 """Latency: from the moment an event is sent to the moment its entry is on disk, at a steady rate, with the real worker."""
 
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import msgspec
 
 from bench.brokers import Broker, Producer, open_producer
 from bench.load import Load, Sent
+from bench.places import new_place
 from bench.workers import LogWatcher, Sighting, WorkerProcess
 from ledger.log.segments import parse_segment
 
@@ -60,8 +60,7 @@ def measure_latency(broker: Broker, load: Load, rate: int, seconds: float, work:
     events = list(load.events(_WARM_UP + count))
     with (
         broker.topic() as topic,
-        tempfile.TemporaryDirectory(dir=work) as place,
-        WorkerProcess(broker.bootstrap, topic, Path(place)) as worker,
+        WorkerProcess(broker.bootstrap, topic, new_place(work)) as worker,
     ):
         worker.wait_until_ready()
         producer = open_producer(broker.bootstrap, topic, _LINGER_MS)

@@ -5,7 +5,6 @@ import gc
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.load import HEADERS
+from bench.places import new_place
 from bench.workers import ROOT, environment
 from ledger.log.ledgerfile import create_ledger
 from ledger.log.records import Record
@@ -52,16 +52,16 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure_memory(scripts: int, work: Path) -> Memory:
     """Make so many scripts in a new process and ask how much it grew."""
-    with tempfile.TemporaryDirectory(dir=work) as place:
-        ended = subprocess.run(
-            [sys.executable, "-m", "bench.memory", "--scripts", str(scripts), "--directory", place],
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=_TIMEOUT_S,
-            check=True,
-        )
+    place = new_place(work)
+    ended = subprocess.run(
+        [sys.executable, "-m", "bench.memory", "--scripts", str(scripts), "--directory", place],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        timeout=_TIMEOUT_S,
+        check=True,
+    )
     return msgspec.json.decode(ended.stdout, type=Memory)
 
 

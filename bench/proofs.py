@@ -2,7 +2,6 @@
 
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ import msgspec
 from bench.ledgers import make_ledger
 from bench.load import Load
 from bench.machine import json_us
+from bench.places import new_place
 from ledger.log.tree import open_tree
 from ledger.proof.notes import Verifier
 from ledger.proof.receipts import parse_receipt, verify_receipt
@@ -57,20 +57,20 @@ def measure_proofs(load: Load, entries: int, receipts: int, work: Path) -> Proof
         receipts: how many to make and check.
         work: a directory on disk.
     """
-    with tempfile.TemporaryDirectory(dir=work) as place:
-        root, cache = Path(place) / "ledger", Path(place) / "cache"
-        file = make_ledger(load, entries, root)
-        quickness = json_us(load)
-        store = LocalStore(root)
-        first_open_s, _ = _timed(lambda: open_tree(store, file, 0, cache))
-        open_s, tree = _timed(lambda: open_tree(store, file, 0, cache))
-        drawn = random.Random(_SEED).sample(range(entries), min(receipts, entries))
-        with open_ledger(str(root)) as opened:
-            _ = opened.shards
-            made = [_timed(partial(make_receipt, opened, EntryId(0, index), tree)) for index in drawn]
-        key = Verifier.from_vkey(file.vkey)
-        sent = [(bytes(receipt.receipt), receipt.entry) for _, receipt in made]
-        checked = [_timed(partial(_check, data, entry, key)) for data, entry in sent]
+    place = new_place(work)
+    root, cache = place / "ledger", place / "cache"
+    file = make_ledger(load, entries, root)
+    quickness = json_us(load)
+    store = LocalStore(root)
+    first_open_s, _ = _timed(lambda: open_tree(store, file, 0, cache))
+    open_s, tree = _timed(lambda: open_tree(store, file, 0, cache))
+    drawn = random.Random(_SEED).sample(range(entries), min(receipts, entries))
+    with open_ledger(str(root)) as opened:
+        _ = opened.shards
+        made = [_timed(partial(make_receipt, opened, EntryId(0, index), tree)) for index in drawn]
+    key = Verifier.from_vkey(file.vkey)
+    sent = [(bytes(receipt.receipt), receipt.entry) for _, receipt in made]
+    checked = [_timed(partial(_check, data, entry, key)) for data, entry in sent]
     return Proofs(
         entries=entries,
         receipts=len(drawn),

@@ -5,7 +5,6 @@ only then what the fold says. Each record appends exactly one entry.
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -29,6 +28,7 @@ from ledger.model.fold import NOTHING_FOUND, Found, effective_time, fold
 from ledger.model.quick import CodeChange, event_parts, fold_code_change, read_code_change
 from ledger.model.reasons import Reason
 from ledger.model.state import ABSENT, Account
+from ledger.proof.merkle import leaf_hash
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore, Mac
 from ledger.storage.store import Store
@@ -233,7 +233,7 @@ class Folder:
         self, entry: bytes, record: RecordLike, account: Account | None, blobs: Sequence[tuple[str, bytes]] = ()
     ) -> None:
         state, batch = self._state, self._batch
-        leaf = sha256(b"\0" + entry).digest()  # `leaf_hash`, but for the call
+        leaf = leaf_hash(entry)
         batch.leaves.append(leaf)
         batch.lines.append(entry)
         if blobs:

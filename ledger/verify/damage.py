@@ -42,7 +42,13 @@ def damaged(error: IntegrityError, data: bytes, suspect: Suspect, verifier: Veri
     if _is_cut(data):
         message = f"{error.message}: the file ends too soon, after {len(lines)} whole entries"
         return BadError("truncated", message, index=first + len(lines))
-    note = data[data.rfind(_SKIPPABLE) + _HEADER_BYTES :]
+    end = data.rfind(_SKIPPABLE)
+    note = data[end + _HEADER_BYTES :]
+    length = int.from_bytes(data[end + 4 : end + _HEADER_BYTES], "little")
+    if length < len(note) and _opens(note[:length], verifier) is not None:
+        return BadError(
+            "bad_segment", f"{error.message}: {len(note) - length} bytes follow its checkpoint", index=first
+        )
     salvaged = replace(suspect, lines=lines, checkpoint=_opens(note, verifier))
     if lines and not rest and salvaged.fits():
         message = f"{error.message}; what was damaged is not the entries, which are those that were signed"

@@ -24,7 +24,6 @@ KINDS: Final = (
     "wrong_origin",
     "malformed_note",
     "malformed_checkpoint",
-    "root_mismatch",
     # entries
     "malformed_entry",
     "noncanonical",

@@ -1,8 +1,5 @@
 """docs/OPERATIONS.md and the README's tables against the code."""
 
-import re
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -49,14 +46,6 @@ def test_each_error_has_the_exit_code_that_is_documented() -> None:
         name: int(code) for code, classes, _ in cells(section(_DOCUMENT, "Exit codes")) for name in codes_in(classes)
     }
     assert documented == {name: getattr(errors, name).exit_code for name in errors.__all__}
-
-
-def test_every_kind_of_problem_is_explained() -> None:
-    """What `ledger verify` can call a problem is in the table of kinds."""
-    source = Path(ROOT / "ledger" / "log" / "verifier.py").read_text()
-    kinds = set(re.findall(r'_BadError\(\s*"(\w+)"|kind="(\w+)"', source))
-    named = {name for cell, _ in cells(section(_DOCUMENT, "Verifying")) for name in codes_in(cell)}
-    assert {first or second for first, second in kinds} <= named
 
 
 def test_the_variables_of_the_readme_are_read_somewhere() -> None:

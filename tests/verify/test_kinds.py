@@ -62,7 +62,9 @@ def test_an_edited_entry_that_another_one_names_is_named(log: Log, index: int) -
 
 def test_an_edit_that_breaks_a_rule_is_an_edit(log: Log) -> None:
     """A manifest that does not fit its digest any more, below a root that does not fit either."""
-    change_line(log, 8, lambda line: line.replace(b'"manifest":{"bindings":{', b'"manifest":{"bindings":{"A":{"type":"x"},'))
+    change_line(
+        log, 8, lambda line: line.replace(b'"manifest":{"bindings":{', b'"manifest":{"bindings":{"A":{"type":"x"},')
+    )
     assert place(found(log)) == ("entry_edited", 8)
 
 
@@ -70,7 +72,10 @@ def test_an_edit_whose_chain_was_rewritten_is_narrowed_to_its_segment(log: Log) 
     """Without the key the roots cannot be signed anew: the first segment whose root does not fit is named, and that no more is known."""
     edited = copied(log)
     rewrite(edited, edit(5, message="other"), sign_with=signer(log))
-    put_parts(log, [(first, lines, note) for (first, lines, _), (_, _, note) in zip(parts_of(edited), parts_of(log), strict=True)])
+    put_parts(
+        log,
+        [(first, lines, note) for (first, lines, _), (_, _, note) in zip(parts_of(edited), parts_of(log), strict=True)],
+    )
     problem = found(log)
     assert (problem.kind, problem.index, problem.exact) == ("entry_edited", BATCH, False)
 
@@ -123,7 +128,13 @@ def test_two_older_checkpoints_narrow_an_edit_down(log: Log, kept: Path, tmp_pat
         (lambda entries: entries[8].update(outcome="uploaded"), "malformed_entry", 8),
         (lambda entries: entries[9].update(extra=1), "malformed_entry", 9),
         (lambda entries: entries[10].update(account="gamma", account_index=0), "bad_registration", 10),
-        (lambda entries: entries[8]["version"].update(manifest=dict(reversed(entries[8]["version"]["manifest"].items()))), "noncanonical", 8),
+        (
+            lambda entries: entries[8]["version"].update(
+                manifest=dict(reversed(entries[8]["version"]["manifest"].items()))
+            ),
+            "noncanonical",
+            8,
+        ),
     ],
 )
 def test_a_log_that_was_written_wrong_breaks_a_rule(
@@ -202,7 +213,7 @@ def test_bytes_after_a_segment_are_damage(log: Log) -> None:
     """A file holds its segment and nothing behind it."""
     name = layout.segment(SHARD, 4)
     replace(log, name, log.store.get(name) + b"more")
-    assert found(log).index == 4
+    assert place(found(log)) == ("bad_segment", 4)
 
 
 def test_a_segment_without_its_last_entry_is_truncated(log: Log) -> None:

@@ -19,10 +19,11 @@ from bench.memory import measure_memory
 from bench.places import workplace
 from bench.proofs import measure_proofs
 from bench.report import Report, goals, now, show
+from bench.verify import measure_verify
 from bench.workers import ROOT
 from ledger.errors import LedgerError, NotFoundError
 
-PARTS: Final = ("consume", "core", "latency", "memory", "proofs")
+PARTS: Final = ("consume", "core", "latency", "memory", "proofs", "verify")
 RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
 WORK: Final = ROOT / ".cache" / "bench"
 """Beside the code rather than in the system's temporary directory, which may be memory, where fsync costs nothing."""
@@ -100,6 +101,9 @@ def _measure(options: Options, work: Path) -> Report:
     if "proofs" in wanted:
         _say(f"proofs: a ledger of {options.entries:,} entries")
         report.proofs = measure_proofs(load, options.entries, _RECEIPTS, work)
+    if "verify" in wanted:
+        _say(f"verify: {options.entries:,} entries")
+        report.verify = measure_verify(load, options.entries, options.rounds, work)
     report.goals = goals(report)
     return report
 
@@ -130,7 +134,7 @@ def _options(arguments: list[str] | None) -> Options:
         "--entries",
         type=_positive,
         default=100_000,
-        help="of the ledger that is proved (1000000: the full measurement)",
+        help="of the ledger that is proved and verified (1000000: the full measurement)",
     )
     add("--output", type=Path, default=RESULTS, help="where the JSON goes")
     add("--work", type=Path, default=WORK, help="a directory on the disk whose fsync is to count")

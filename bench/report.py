@@ -15,6 +15,7 @@ from bench.latency import Latency
 from bench.machine import Machine
 from bench.memory import Memory
 from bench.proofs import Proofs
+from bench.verify import Verified
 
 __all__ = ["Goal", "Report", "goals", "now", "show"]
 
@@ -30,6 +31,16 @@ MAX_SCRIPT_BYTES: Final = 2048.0
 MAX_MADE_MS: Final = 5.0
 MAX_CHECKED_MS: Final = 1.0
 MAX_RECEIPT_BYTES: Final = 2048.0
+MIN_OF_BARE: Final = 0.25
+"""Of a full verification's entries/s over those of bare SHA-256 in one process."""
+MAX_VERIFY_CPU_US: Final = 10.0
+"""A full verification's CPU time for an entry."""
+MAX_SINCE: Final = 0.05
+"""Of the time for the last hundredth of a log over that for all of it."""
+MIN_REPLAYED: Final = 40_000.0
+"""Entries folded again in a second of CPU time."""
+MAX_MEMORY_GROWTH: Final = 1.25
+"""Of a verification's peak memory over that at a quarter of the log."""
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +63,7 @@ class Report(msgspec.Struct, kw_only=True):
     latency: Latency | None = None
     memory: Memory | None = None
     proofs: Proofs | None = None
+    verify: Verified | None = None
     goals: list[Goal] = []
 
 
@@ -75,6 +87,16 @@ def goals(report: Report) -> list[Goal]:
         found.append(_at_most("a receipt made, median", report.proofs.made_ms, MAX_MADE_MS, "ms"))
         found.append(_at_most("a receipt checked, median", report.proofs.checked_ms, MAX_CHECKED_MS, "ms"))
         found.append(_at_most("a receipt beside its entry", report.proofs.largest_bytes, MAX_RECEIPT_BYTES, "bytes"))
+    if report.verify is not None:
+        measured = report.verify
+        found.append(_at_least("verify / bare SHA-256, entries/s", measured.of_bare, MIN_OF_BARE, ""))
+        cpu_us = measured.full.cpu_s * 1e6 / measured.full.entries
+        found.append(_at_most("verify, CPU time for an entry", cpu_us, MAX_VERIFY_CPU_US, "µs"))
+        found.append(_at_most("--since of the last 1 % / full run", measured.since_of_full, MAX_SINCE, ""))
+        found.append(_at_least("replay, entries/s per core", measured.replayed_per_s, MIN_REPLAYED, ""))
+        found.append(
+            _at_most("verify, memory / at a quarter of the size", measured.memory_growth, MAX_MEMORY_GROWTH, "")
+        )
     return found
 
 
@@ -101,7 +123,7 @@ def _at_least(name: str, measured: float, limit: float, unit: str) -> Goal:
 
 
 def _at_most(name: str, measured: float, limit: float, unit: str) -> Goal:
-    return Goal(name=name, goal=f"at most {limit:g} {unit}", measured=measured, met=measured <= limit)
+    return Goal(name=name, goal=f"at most {limit:g} {unit}".strip(), measured=measured, met=measured <= limit)
 
 
 def _tables(report: Report) -> Iterator[Titled]:
@@ -115,6 +137,8 @@ def _tables(report: Report) -> Iterator[Titled]:
         yield _memory(report.memory)
     if report.proofs is not None:
         yield _proofs(report.proofs)
+    if report.verify is not None:
+        yield _verified(report.verify)
     if report.goals:
         yield _goals(report.goals)
 
@@ -195,6 +219,21 @@ def _proofs(proofs: Proofs) -> Titled:
     table = _table("", "median ms", "p99 ms", "largest bytes")
     table.add_row("made", f"{proofs.made_ms:.2f}", f"{proofs.made_p99_ms:.2f}", f"{proofs.largest_bytes:,}")
     table.add_row("checked", f"{proofs.checked_ms:.2f}", f"{proofs.checked_p99_ms:.2f}", "")
+    return title, table
+
+
+def _verified(measured: Verified) -> Titled:
+    title = f"Verifying {measured.entries:,} entries of {measured.entry_bytes:,.0f} bytes, {measured.cores} cores"
+    table = _table("", "entries", "seconds", "entries/s", "CPU µs/entry", "peak MB")
+    for name, run in (
+        ("bare SHA-256, one process", measured.bare),
+        ("full run", measured.full),
+        ("full run at a quarter", measured.small),
+        ("--since, the last 1 % new", measured.since),
+        ("replay, one process", measured.replay),
+    ):
+        each = f"{run.entries / run.wall_s:,.0f}", f"{run.cpu_s * 1e6 / run.entries:.2f}", f"{run.peak_bytes / 1e6:.0f}"
+        table.add_row(name, f"{run.entries:,}", f"{run.wall_s:.3f}", *each)
     return title, table
 
 

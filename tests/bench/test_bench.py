@@ -15,6 +15,7 @@ from bench.memory import Memory
 from bench.probe import probed
 from bench.proofs import Proofs
 from bench.report import Report, goals
+from bench.verify import Verified
 from bench.workers import LogWatcher
 from ledger.log import batch
 from ledger.log.records import Record
@@ -86,6 +87,18 @@ def test_measuring_proofs_reports_receipts(tmp_path: Path) -> None:
     assert 500 < report.proofs.largest_bytes < 2048
     assert report.proofs.made_ms > 0
     assert "Receipts of 1,000 of 1,500 entries" in printed
+
+
+def test_measuring_verification_states_whether_its_goals_are_met(tmp_path: Path) -> None:
+    """`--only verify` verifies a log of the real writer whole, from a checkpoint on and by replay, beside bare SHA-256."""
+    report, printed = run_bench(tmp_path, "--only", "verify", "--entries", "2000")
+    assert isinstance(report.verify, Verified)
+    runs = (report.verify.bare, report.verify.full, report.verify.since, report.verify.replay)
+    assert [run.entries for run in runs] == [2000] * 4
+    assert report.verify.small.entries == 500
+    assert len(report.goals) == 5
+    assert report.goals == goals(report)
+    assert "bare SHA-256" in printed
 
 
 def test_repeated_events_have_fresh_ids_and_accounts(repeated: list[Sent]) -> None:

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -83,7 +84,8 @@ class Pool(Generic[Piece, Result]):
             # Not forked: a progress bar may have a thread, and a forked child would inherit its locks.
             self._executor = ProcessPoolExecutor(self._processes, get_context("spawn"), initializer=_begin)
         try:
-            return self._executor.submit(self._function, piece)
+            with _without_main():
+                return self._executor.submit(self._function, piece)
         except BrokenProcessPool as error:
             failed: Future[Result] = Future()
             failed.set_exception(error)
@@ -93,6 +95,20 @@ class Pool(Generic[Piece, Result]):
         with suppress(BrokenProcessPool):
             return piece, future.result()
         return piece, self._function(piece)  # a process was killed, for its memory perhaps: what it had is done here
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let a process that starts meanwhile not import the program that runs here: it does not need it, and it takes longer than the rest."""
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    try:
+        for name in hidden:
+            setattr(main, name, None)
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
 
 
 def _begin() -> None:

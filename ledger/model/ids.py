@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["both_ids", "deployment_id", "event_key", "script_tag", "version_id"]
+__all__ = ["VARIANT", "both_ids", "deployment_id", "event_key", "script_tag", "version_id"]
 
 
 def version_id(account: str, script: str, source: str, event_id: str) -> str:
@@ -32,10 +32,10 @@ def event_key(source: str, event_id: str) -> str:
     return f"{source}\0{event_id}"
 
 
-_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """A hex digit to the one that says the UUID's variant (RFC 9562, section 4.1) and keeps the lower two bits."""
 
 
 def _uuid8(text: str) -> str:
     digits = sha256(text.encode()).hexdigest()
-    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"

@@ -31,7 +31,7 @@ __all__ = ["LAST", "verify"]
 
 LAST: Final = "last"
 """As `since`: what the last run saw."""
-_ALONE_BYTES: Final = 6 << 20
+_ALONE_BYTES: Final = 2 << 20
 """So many bytes of segments are checked before other processes are started."""
 
 Progress = Callable[[int], None]

@@ -5,14 +5,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-__all__ = ["Code", "Data", "Entry", "Facts", "Gap", "Manifest", "Origin", "Replaced", "StoredCode"]
+__all__ = ["Code", "Data", "Entry", "Facts", "Form", "Gap", "Manifest", "Origin", "Replaced", "StoredCode"]
 
 
-class _Form(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+class Form(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """Members in the order in which they are written; what is absent stays absent when it is encoded again."""
 
 
-class Gap(_Form, frozen=True, kw_only=True):
+class Gap(Form, frozen=True, kw_only=True):
     """Records whose loss an operator accepted; both offsets inclusive."""
 
     from_: int = msgspec.field(name="from")
@@ -20,7 +20,7 @@ class Gap(_Form, frozen=True, kw_only=True):
     accepted_by: str
 
 
-class Origin(_Form, frozen=True, kw_only=True):
+class Origin(Form, frozen=True, kw_only=True):
     """The record that an entry is about."""
 
     topic: str
@@ -32,7 +32,7 @@ class Origin(_Form, frozen=True, kw_only=True):
     mac: str
 
 
-class Data(_Form, frozen=True, kw_only=True):
+class Data(Form, frozen=True, kw_only=True):
     """`data` of a change, in the order in which producers usually write it."""
 
     actor: Raw | UnsetType = UNSET
@@ -55,7 +55,7 @@ class Data(_Form, frozen=True, kw_only=True):
     delete: bool | UnsetType = UNSET
 
 
-class Event(_Form, frozen=True, kw_only=True):
+class Event(Form, frozen=True, kw_only=True):
     """The event in an entry, without extension attributes."""
 
     specversion: str | UnsetType = UNSET
@@ -71,7 +71,7 @@ class Event(_Form, frozen=True, kw_only=True):
     data_sha256: str | UnsetType = UNSET
 
 
-class Version(_Form, frozen=True, kw_only=True):
+class Version(Form, frozen=True, kw_only=True):
     """A version that was made."""
 
     id: str
@@ -80,7 +80,7 @@ class Version(_Form, frozen=True, kw_only=True):
     manifest: Raw | UnsetType = UNSET
 
 
-class Deployment(_Form, frozen=True, kw_only=True):
+class Deployment(Form, frozen=True, kw_only=True):
     """A deployment that was made."""
 
     id: str
@@ -90,7 +90,7 @@ class Deployment(_Form, frozen=True, kw_only=True):
     rollback_of: str | UnsetType = UNSET
 
 
-class Entry(_Form, frozen=True, kw_only=True):
+class Entry(Form, frozen=True, kw_only=True):
     """A whole entry."""
 
     v: int
@@ -119,7 +119,7 @@ MEMBERS: Final = Entry.__struct_fields__
 """An entry's members, in their order."""
 
 
-class Manifest(_Form, frozen=True, kw_only=True):
+class Manifest(Form, frozen=True, kw_only=True):
     """A version's content, each aspect by itself."""
 
     bindings: Raw
@@ -127,32 +127,32 @@ class Manifest(_Form, frozen=True, kw_only=True):
     config: Raw
 
 
-class _Module(_Form, frozen=True, kw_only=True):
+class _Module(Form, frozen=True, kw_only=True):
     type: str
     size: int
     sha256: str
 
 
-class Code(_Form, frozen=True, kw_only=True):
+class Code(Form, frozen=True, kw_only=True):
     """Code as producers usually write it."""
 
     main: str | UnsetType = UNSET
     modules: dict[str, _Module]
 
 
-class Replaced(_Form, frozen=True, kw_only=True):
+class Replaced(Form, frozen=True, kw_only=True):
     """Code that is replaced."""
 
     replace: Code
 
 
-class _StoredModule(_Form, frozen=True, kw_only=True):
+class _StoredModule(Form, frozen=True, kw_only=True):
     sha256: str
     size: int
     type: str
 
 
-class StoredCode(_Form, frozen=True, kw_only=True):
+class StoredCode(Form, frozen=True, kw_only=True):
     """Code in a manifest."""
 
     main: str | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""The quick way for what most entries are: the same checks as `content`, in few steps. Whatever is different or in doubt is left to it.
+"""The quick way for entries about scripts: the same checks as `content`, in few steps. Whatever is different or in doubt is left to it.
 
 An entry is decoded into its typed form and encoded again: the same bytes prove that everything but its raw pieces is exact and in order.
 Raw pieces repeat much (a script's bindings, the few who act, the same names changed), so those that were looked at are remembered.
@@ -9,15 +9,15 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from ledger.model import ids, times
 from ledger.model.entries import FORMAT, MAX_ENTRY_BYTES, TriggersPart
 from ledger.model.jsontext import sorted_json
 from ledger.model.state import Change
-from ledger.verify.forms import Code, Data, Entry, Manifest, Replaced, StoredCode
+from ledger.verify.forms import Data, Entry, Manifest, Replaced, StoredCode
 
-__all__ = ["read_quickly"]
+__all__ = ["are_exact", "are_usual_times", "around_code", "is_list", "is_manifest", "read_quickly"]
 
 _MAX_REMEMBERED: Final = 32_768
 _SHAPES: Final = frozenset(
@@ -43,7 +43,7 @@ _stored: set[bytes] = set()
 _lists: set[bytes] = set()
 _triggers: set[bytes] = set()
 _seconds: set[str] = set()
-_around: dict[str, tuple[bytes, bytes]] = {}
+around_code: dict[str, tuple[bytes, bytes]] = {}
 """What stands around the code in the manifest of a script that was met last, by the script's name."""
 
 
@@ -65,57 +65,48 @@ def _is_good(entry: Entry) -> bool:
     if shape not in _SHAPES or not (entry.reason is entry.first_index is entry.others is UNSET):
         return False
     changes, data = entry.changes, event.data
-    if changes is UNSET or data is UNSET or not _are_times(entry) or not _holds(changes, _lists, _listed):
+    if changes is UNSET or data is UNSET or not _are_times(entry) or not is_list(changes):
         return False
     if entry.triggers is not UNSET and not _holds(entry.triggers, _triggers, _reached):
         return False
-    code = None if data.code is UNSET else _code_of(data.code)
-    if not _is_data(data, code) or not _are_ids(entry):
+    if not _is_data(data) or not _are_ids(entry):
         return False
     if version is UNSET:
         return True
     if version.manifest is UNSET:
         return False
     manifest = bytes(version.manifest)
-    return sha256(manifest).hexdigest() == version.sha256 and _is_manifest(manifest, str(event.subject), code)
+    return sha256(manifest).hexdigest() == version.sha256 and is_manifest(manifest, str(event.subject))
 
 
-def _are_times(entry: Entry) -> bool:
-    recorded, effective, time = entry.recorded_at, entry.effective_at, entry.event.time
+def are_usual_times(recorded: str, effective: str) -> bool:
+    """Whether both are times, the second not after the first, the first with three fractional digits."""
     second = recorded[:19]
-    if recorded[19:] not in _FRACTIONS or time is UNSET:
-        return False
     if second not in _seconds:
         times.parse(recorded)
         _add(_seconds, second)
     key = times.parse(effective).key
-    if key[:19] >= second and key > times.key_of(recorded):
+    return recorded[19:] in _FRACTIONS and (key[:19] < second or key <= times.key_of(recorded))
+
+
+def _are_times(entry: Entry) -> bool:
+    recorded, effective, time = entry.recorded_at, entry.effective_at, entry.event.time
+    if time is UNSET or not are_usual_times(recorded, effective):
         return False
     if entry.skew is UNSET:
         return effective == time
-    sent = times.parse(time).key
+    sent, key = times.parse(time).key, times.key_of(effective)
     if entry.skew == "late":
         return sent < key
     return entry.skew == "ahead" and effective == recorded and sent > key
 
 
-def _is_data(data: Data, code: Code | None) -> bool:
-    """Whether the raw pieces of an event's data are exact; `code` is None where it still has to be looked at."""
-    if data.actor is not UNSET and not _holds(data.actor, _exact, _exactly):
+def _is_data(data: Data) -> bool:
+    """Whether the raw pieces of an event's data are exact."""
+    if data.code is not UNSET and not _is_code(data.code):
         return False
-    if code is None and data.code is not UNSET and not _holds(data.code, _exact, _exactly):
-        return False
-    # Most events change code alone: these are absent in one look.
-    if (
-        data.bindings is data.config is data.settings is data.routes is data.crons is data.deploy is UNSET
-        and data.domains is data.queues is data.subdomain is UNSET
-    ):
-        return True
-    more = (data.bindings, data.config, data.settings, data.routes, data.crons, data.deploy)
-    return all(
-        piece is UNSET or _holds(piece, _exact, _exactly)
-        for piece in (*more, data.domains, data.queues, data.subdomain)
-    )
+    few = (data.actor, data.bindings, data.config, data.settings)
+    return are_exact(*few, data.deploy, data.routes, data.crons, data.domains, data.queues, data.subdomain)
 
 
 def _are_ids(entry: Entry) -> bool:
@@ -133,20 +124,16 @@ def _are_ids(entry: Entry) -> bool:
     return version is UNSET or version.id == version_id
 
 
-def _code_of(raw: Raw) -> Code | None:
-    """The code that an event replaces, if it is exact and of the usual form."""
+def _is_code(raw: Raw) -> bool:
+    """Whether code is exact: of the usual form, or of any other."""
     try:
-        replaced = _decode_code(raw)
+        return _encode(_decode_code(raw)) == bytes(raw)
     except msgspec.ValidationError:
-        return None
-    return replaced.replace if _encode(replaced) == bytes(raw) else None
+        return _holds(raw, _exact, _exactly)
 
 
-def _is_manifest(manifest: bytes, script: str, code: Code | None) -> bool:
-    """Whether the bytes are a manifest as it is stored; `code` is the event's, which it should hold."""
-    around = _around.get(script)
-    if code is not None and around is not None and manifest == b"".join((around[0], sorted_json(code), around[1])):
-        return True
+def is_manifest(manifest: bytes, script: str) -> bool:
+    """Whether the bytes are a manifest as it is stored."""
     parts = _decode_manifest(manifest)
     head, tail = b'{"bindings":%b,"code":' % bytes(parts.bindings), b',"config":%b}' % bytes(parts.config)
     if head + bytes(parts.code) + tail != manifest:
@@ -155,9 +142,9 @@ def _is_manifest(manifest: bytes, script: str, code: Code | None) -> bool:
         return False
     if not _is_stored_code(parts.code):
         return False
-    if len(_around) >= _MAX_REMEMBERED:
-        _around.clear()
-    _around[script] = head, tail
+    if len(around_code) >= _MAX_REMEMBERED:
+        around_code.clear()
+    around_code[script] = head, tail
     return True
 
 
@@ -166,6 +153,17 @@ def _is_stored_code(raw: Raw) -> bool:
         return sorted_json(_decode_stored(raw)) == bytes(raw)
     except msgspec.ValidationError:
         return _holds(raw, _stored, _sorted)
+
+
+def are_exact(*pieces: Raw | UnsetType) -> bool:
+    """Whether raw pieces are exact, as far as they are there."""
+    return all(piece is UNSET or _holds(piece, _exact, _exactly) for piece in pieces)
+
+
+def is_list(changes: Raw) -> bool:
+    """Whether a list of changes is one, exact and sorted."""
+    piece = bytes(changes)
+    return piece in _lists or _holds(changes, _lists, _listed)
 
 
 def _holds(raw: Raw, known: set[bytes], again: Callable[[bytes], bytes]) -> bool:

@@ -20,6 +20,7 @@ from ledger.verify.findings import BadError
 from ledger.verify.forms import Entry, Facts, Origin
 from ledger.verify.quick import read_quickly
 from ledger.verify.ranges import Node, range_of
+from ledger.verify.usual import UsualEntry, read_usual
 
 __all__ = ["Place", "Summary", "summarise", "summarise_many"]
 
@@ -79,7 +80,7 @@ def _summarised(place: Place, verifier: Verifier, first: int, segment: Segment) 
     offset = expected = -1
     recorded = first_recorded = ""
     for index, line in enumerate(segment.lines, first):
-        facts = read_quickly(line) or _read_exactly(line, moved)
+        facts = read_usual(line) or read_quickly(line) or _read_exactly(line, moved)
         origin = facts.origin
         before = _offset_before(origin) if facts.index == index else None
         if before is None or origin.partition != place.shard or origin.topic != place.topic:
@@ -125,7 +126,7 @@ def _offset_before(origin: Origin) -> int | None:
     return origin.offset - origin.skipped if origin.skipped > 0 else None
 
 
-def _is_chained(accounts: dict[str, AccountPart], facts: Facts | Entry, leaf: str) -> bool:
+def _is_chained(accounts: dict[str, AccountPart], facts: Facts | Entry | UsualEntry, leaf: str) -> bool:
     """Take the entry into its account's chain; False where it does not continue it."""
     name, number, previous = facts.account, facts.account_index, facts.account_prev
     if name is None:

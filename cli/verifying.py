@@ -85,7 +85,8 @@ def verify(
         raise UsageError("bad_options", "--since needs what earlier runs kept", "leave --no-remember away")
     store, about = read_about(ledger)
     memory = None if no_remember else _memory(ledger)
-    with counting("verifying", claimed_entries(store, about.shards) * (1 + replay)) as progress:
+    total = None if since else claimed_entries(store, about.shards) * (1 + replay)
+    with counting("verifying", total) as progress:
         report = api.verify(
             store,
             vkey=_key(vkey),

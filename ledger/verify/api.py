@@ -209,7 +209,7 @@ class _Run:
         if self._memory is None or any(problem.shard is None for problem in problems):
             return []
         bad = {problem.shard for problem in problems}
-        kept: list[Seen | SeenPlace] = [walk.seen() for walk in walks if walk.shard not in bad and walk.starts]
+        kept: list[Seen | SeenPlace] = [walk.seen() for walk in walks if walk.shard not in bad and walk.segments]
         if not bad:
             digest = sha256(self._raw).hexdigest()
             kept.append(SeenPlace(location=self._memory.location, vkey=self._file.vkey, ledger_file=digest))

@@ -18,7 +18,7 @@ from ledger.proof.merkle import Frontier
 from ledger.proof.notes import Verifier
 from ledger.verify.chain import Chain
 
-__all__ = ["Memory", "Seen", "SeenPlace", "state_directory"]
+__all__ = ["Memory", "Seen", "SeenPlace", "state_directory", "thin"]
 
 _FORMAT: Final = 1
 _DIGEST_BYTES: Final = 32
@@ -124,12 +124,10 @@ class Memory:
         return self.directory / folder / f"{sha256(key.encode()).hexdigest()[:32]}.bin"
 
 
-def thinned(trail: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """A trail that is not too long; its last part is kept whole the longest."""
-    while len(trail) > _MAX_TRAIL:
-        half = len(trail) // 2
-        trail = trail[:half:2] + trail[half:]
-    return trail
+def thin(trail: list[tuple[int, bytes]]) -> None:
+    """Keep a trail from growing without end: of its older half every second checkpoint goes, again and again."""
+    if len(trail) > _MAX_TRAIL:
+        del trail[: len(trail) // 2 : 2]
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:

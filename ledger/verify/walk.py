@@ -20,7 +20,7 @@ from ledger.verify.locate import Suspect, judged
 from ledger.verify.pool import Pool
 from ledger.verify.ranges import joined
 from ledger.verify.reading import next_after, read_segment
-from ledger.verify.remembered import Seen, thinned
+from ledger.verify.remembered import Seen, thin
 from ledger.verify.segments import Chunk, chunks
 from ledger.verify.summary import Place, Summary
 
@@ -58,10 +58,11 @@ class Walk:
         self._place = Place(chain.shard, file.topic, key.vkey)
         self._name = layout.shard_prefix(chain.shard)
         self._last = b""
+        self._newest = self._name
         self._since = 0
         self._trail: list[tuple[int, bytes]] = []
-        self.starts: list[int] = []
-        """First indexes of the segments that count."""
+        self.segments = 0
+        """How many segments were found to be good."""
         self.strays: list[int] = []
         """First indexes of those that don't."""
         self.problem: Problem | None = None
@@ -83,7 +84,7 @@ class Walk:
             shard=self.shard,
             size=self.size,
             root=format_hash(self._frontier.root()),
-            segments=len(self.starts),
+            segments=self.segments,
             accounts=len(self._chain.accounts),
             since=self._since,
             replayed=replayed,
@@ -102,7 +103,7 @@ class Walk:
             next_offset=chain.next_offset,
             topic_id=chain.topic_id,
             recorded=chain.recorded,
-            trail=thinned(self._trail),
+            trail=self._trail,
         )
 
     def run(self, pool: "Pool[Chunk, list[Summary | None]]") -> Iterator[int]:
@@ -119,7 +120,7 @@ class Walk:
                     else:
                         yield self._segment(data, summary)
             yield from self._until(None)
-            self._name = layout.segment(self.shard, self.starts[-1]) if self.starts else self._name
+            self._name = self._newest
             self.extension.end(self.size)
         except BadError as bad:
             self.problem = bad.problem(self.shard, self._name, self.size)
@@ -142,8 +143,7 @@ class Walk:
             raise BadError("truncated", message, index=first + len(segment.lines))
         before = self._frontier
         self._entries(Segment(segment.lines[self.size - first :], segment.note))
-        self._last = data
-        self.starts.append(first)
+        self._took(data)
         # Nothing below where this run begins is compared, so the lines before it do not matter here.
         self.extension.follow(before, self._frontier, data)
         yield self.size - self._since
@@ -175,11 +175,15 @@ class Walk:
             if flip is not None:
                 flip.index = int(before.size)
                 raise flip
-        self.starts.append(before.size)
-        self._last = data
+        self._took(data)
         self._trail.append((self.size, self._frontier.root()))
+        thin(self._trail)
         self.extension.follow(before, self._frontier, data)
         return self.size - before.size
+
+    def _took(self, data: bytes) -> None:
+        self.segments += 1
+        self._last, self._newest = data, self._name
 
     def _join(self, summary: Summary) -> bool:
         """Take over a summary; False where it does not fit, or where it takes a closer look to say what does not."""

@@ -10,7 +10,7 @@ from ledger.proof.notes import Verifier
 from ledger.storage import layout
 from ledger.storage.memory import MemoryStore
 from ledger.verify.api import LAST, verify
-from ledger.verify.remembered import Memory, state_directory
+from ledger.verify.remembered import Memory, state_directory, thin
 from tests.log.rig import SHARD, Log, append, code, event, record
 from tests.verify.tampering import copied, found, honest, parts_of, put_parts, replace, rewrite, signer
 from tests.verify.test_kinds import edit
@@ -148,6 +148,18 @@ def test_where_the_state_lies() -> None:
     assert state_directory({"XDG_STATE_HOME": "/somewhere"}) == Path("/somewhere/deployment-ledger")
     for environment in ({}, {"XDG_STATE_HOME": "relative"}):
         assert state_directory(environment) == Path("~/.local/state/deployment-ledger").expanduser()
+
+
+def test_a_trail_does_not_grow_without_end() -> None:
+    """It keeps its newest checkpoints and fewer and fewer of the older ones, in order."""
+    trail: list[tuple[int, bytes]] = []
+    for size in range(1, 20_001):
+        trail.append((size, b""))
+        thin(trail)
+    sizes = [size for size, _ in trail]
+    assert len(sizes) <= 4096
+    assert sizes == sorted(sizes)
+    assert sizes[-1000:] == list(range(19_001, 20_001))
 
 
 # --- since -----------------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Final
 
 import msgspec
 
-from bench.load import HEADERS, Load
+from bench.ledgers import begin_ledger, records_of, write_until
+from bench.load import Load
+from bench.places import new_place
 from bench.workers import ROOT, environment
-from ledger.log.ledgerfile import accept_topic, create_ledger, read_ledger_file
-from ledger.log.records import Record
+from ledger.log.ledgerfile import read_ledger_file
 from ledger.log.segments import parse_segment
-from ledger.log.writer import ShardWriter, open_writer
-from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
 from ledger.verify.api import LAST, verify
 from ledger.verify.pool import cores, without_collector
@@ -30,9 +28,6 @@ from ledger.verify.replay import replay_shard
 
 __all__ = ["Run", "Verified", "measure_verify"]
 
-_BATCH: Final = 1000
-_TOPIC_ID: Final = "bench"
-_SENT_AT_MS: Final = 1_800_000_000_000
 _TIMEOUT_S: Final = 3600.0
 _NEW: Final = 0.01
 """The part of the log that is new for `--since`."""
@@ -97,47 +92,25 @@ def measure_verify(load: Load, entries: int, rounds: int, work: Path) -> Verifie
         rounds: how often each part is measured; the quickest counts.
         work: a directory on disk: 300 bytes an entry, and three files for each person.
     """
-    with tempfile.TemporaryDirectory(dir=work) as place:
-        ledger, state = Path(place) / "ledger", Path(place) / "state"
-        writer = _begin(ledger)
-        records = _records(load, entries)
-        sizes = [int(entries * _SMALL), entries - int(entries * _NEW), entries]
-        _write(writer, records, sizes[0])
-        small = _best(ledger, state, "full", 1)
-        _write(writer, records, sizes[1])
-        _best(ledger, state, "remember", 1)
-        _write(writer, records, sizes[2])
-        return Verified(
-            entries=entries,
-            entry_bytes=_entry_bytes(ledger),
-            cores=cores(),
-            small=small,
-            since=_best(ledger, state, "since", rounds),
-            bare=_best(ledger, state, "bare", rounds),
-            full=_best(ledger, state, "full", rounds),
-            replay=_best(ledger, state, "replay", 1),
-        )
-
-
-def _begin(directory: Path) -> ShardWriter:
-    store, keys = LocalStore(directory), LocalStore(directory / "keys", file_mode=0o600, dir_mode=0o700)
-    file = create_ledger(store, keys, name="bench", topic="ledger.changes", shards=1)
-    accept_topic(store, file.topic, _TOPIC_ID)
-    return open_writer(store, file, KeyStore.open(keys, file.name), 0, _TOPIC_ID)
-
-
-def _records(load: Load, count: int) -> Iterator[Record]:
-    for offset, event in enumerate(load.events(count)):
-        yield Record(offset, _SENT_AT_MS + offset, event.key, event.value, HEADERS)
-
-
-def _write(writer: ShardWriter, records: Iterator[Record], size: int) -> None:
-    while writer.size < size:
-        batch = [record for _, record in zip(range(min(_BATCH, size - writer.size)), records, strict=False)]
-        draft = writer.fold(batch)
-        if draft is None:
-            raise RuntimeError("the writer found nothing new")
-        writer.commit(draft)
+    place = new_place(work)
+    ledger, state = place / "ledger", place / "state"
+    _, writer = begin_ledger(ledger)
+    records = records_of(load, entries)
+    write_until(writer, records, int(entries * _SMALL))
+    small = _best(ledger, state, "full", 1)
+    write_until(writer, records, entries - int(entries * _NEW))
+    _best(ledger, state, "remember", 1)
+    write_until(writer, records, entries)
+    return Verified(
+        entries=entries,
+        entry_bytes=_entry_bytes(ledger),
+        cores=cores(),
+        small=small,
+        since=_best(ledger, state, "since", rounds),
+        bare=_best(ledger, state, "bare", rounds),
+        full=_best(ledger, state, "full", rounds),
+        replay=_best(ledger, state, "replay", 1),
+    )
 
 
 def _entry_bytes(directory: Path) -> float:

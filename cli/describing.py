@@ -171,6 +171,7 @@ def show_report(report: "Report") -> None:
             ("entries", str(report.entries)),
             ("key", f"{report.vkey} ({_TRUST[report.trust]})"),
             ("extends", _some(report.extends)),
+            ("witnessed", "; ".join(report.witnessed)),
         ]
     )
     print()
@@ -291,7 +292,7 @@ def _section(title: str, rows: Sequence[Sequence[str]]) -> None:
 
 
 def _pairs(pairs: Sequence[tuple[str, str | None]]) -> None:
-    width = max(len(name) for name, _ in pairs)
+    width = max(len(name) for name, value in pairs if value)
     for name, value in pairs:
         if value:
             print(f"{name.ljust(width)}  {printable(value)}")

@@ -88,6 +88,8 @@ def _key(text: str, read: Callable[[str], T]) -> T:
         return read(text)
     except IntegrityError as error:
         mistake = error
+        if not text:
+            raise _bad_key(mistake, "an empty text") from error
     except ValueError as error:  # bytes of a command line that are no text
         raise UsageError("bad_vkey", f"{text!r} is no key: it is not text") from error
     try:

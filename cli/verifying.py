@@ -1,15 +1,17 @@
 """verify: the whole ledger against its key, its own rules, and what it was before."""
 
+# ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
+
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import describing
+from cli.files import pinned_key, witness_policy
 from cli.messages import complain, say, warn
-from cli.options import Format, Json, Ledger, Output, chosen_format, examples
+from cli.options import Format, Json, Ledger, Output, Quorum, Witness, chosen_format, examples
 from cli.output import emit_one
 from cli.progress import counting
 from ledger.errors import EXIT_VERIFICATION
@@ -31,6 +33,7 @@ def register(app: typer.Typer) -> None:
         "ledger verify --vkey ./audit.vkey --against ./kept.checkpoint --against https://audit.acme.example/checkpoint",
         "ledger verify --since last",
         "ledger verify --replay --no-remember",
+        "ledger verify --witness w1.vkey --witness w2.vkey --witnesses 1",
     )
     app.command(epilog=shown)(verify)
 
@@ -64,6 +67,8 @@ def verify(
     replay: Annotated[
         bool, typer.Option("--replay", help="Fold the recorded events again too, and compare every entry.")
     ] = False,
+    witness: Witness = None,
+    witnesses: Quorum = None,
     no_remember: Annotated[
         bool, typer.Option("--no-remember", help="Use nothing that earlier runs kept, and keep nothing.")
     ] = False,
@@ -84,16 +89,18 @@ def verify(
     if since and no_remember:
         raise UsageError("bad_options", "--since needs what earlier runs kept", "leave --no-remember away")
     store, about = read_about(ledger)
+    policy = witness_policy(witness, witnesses)
     memory = None if no_remember else _memory(ledger)
     total = None if since else claimed_entries(store, about.shards) * (1 + replay)
     with counting("verifying", total) as progress:
         report = api.verify(
             store,
-            vkey=_key(vkey),
+            vkey=None if vkey is None else pinned_key(vkey).vkey,
             against=against or _NONE,
             since=since or _NONE,
             replay=replay,
             memory=memory,
+            witnesses=policy,
             progress=progress,
         )
     try:
@@ -133,11 +140,3 @@ def _memory(ledger: str) -> "Memory":
 
     location = ledger if "://" in ledger else str(Path(ledger).resolve())
     return Memory(state_directory(os.environ), location)
-
-
-def _key(vkey: str | None) -> str | None:
-    """The key, or what a file of that name holds."""
-    if vkey is not None and "+" not in vkey:
-        with suppress(OSError, UnicodeDecodeError):
-            return Path(vkey).read_text(encoding="utf-8").strip()
-    return vkey

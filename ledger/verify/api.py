@@ -12,6 +12,7 @@ import msgspec
 
 from ledger.errors import IntegrityError, UsageError
 from ledger.log.ledgerfile import origin, read_ledger_file
+from ledger.proof.cosignatures import WitnessPolicy
 from ledger.proof.notes import Verifier
 from ledger.storage import layout
 from ledger.storage.store import Store
@@ -26,6 +27,7 @@ from ledger.verify.segments import Chunk, summaries_of, weight_of
 from ledger.verify.strays import judge_stray
 from ledger.verify.summary import Summary
 from ledger.verify.walk import Walk
+from ledger.verify.witnessed import Witnesses
 
 __all__ = ["LAST", "verify"]
 
@@ -37,7 +39,7 @@ _ALONE_BYTES: Final = 2 << 20
 Progress = Callable[[int], None]
 
 
-def verify(
+def verify(  # noqa: PLR0913 - each is a question of its own
     store: Store,
     *,
     vkey: str | None = None,
@@ -45,6 +47,7 @@ def verify(
     since: Sequence[str] = (),
     replay: bool = False,
     memory: Memory | None = None,
+    witnesses: WitnessPolicy | None = None,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> Report:
@@ -57,6 +60,7 @@ def verify(
         since: checkpoints that an earlier run verified (or `LAST`): only what came after is read, where `memory` has what that needs.
         replay: fold the recorded events again too, and compare.
         memory: what earlier runs saw; None to know nothing and to leave nothing behind.
+        witnesses: who must have cosigned a checkpoint of each shard, and how many; what they cosigned is held against the log too.
         progress: called with the number of entries after each segment.
         processes: how many work on it; default: one for each core.
 
@@ -66,7 +70,7 @@ def verify(
         IntegrityError: `bad_ledger_file`, or `malformed_note` and the like for a checkpoint given.
         StoreError: the store or a checkpoint cannot be read.
     """
-    run = _Run(store, vkey, memory)
+    run = _Run(store, vkey, memory, witnesses)
     with without_collector():
         return run.verify(against, since, progress or (lambda _: None), processes or cores(), replay=replay)
 
@@ -74,7 +78,7 @@ def verify(
 class _Run:
     """One verification."""
 
-    def __init__(self, store: Store, vkey: str | None, memory: Memory | None) -> None:
+    def __init__(self, store: Store, vkey: str | None, memory: Memory | None, witnesses: WitnessPolicy | None) -> None:
         self._store = store
         self._file = read_ledger_file(store)
         self._raw = store.get(layout.LEDGER_FILE)
@@ -85,6 +89,7 @@ class _Run:
         self._topics, self._problems = read_topics(store, self._file)
         self._problems += self._file_problems()
         self._beside = Beside(store, self._file)
+        self._witnesses = Witnesses(store, self._file, witnesses)
         self._seen = {
             shard: memory.shard(self._shard_key(shard)) if memory else None for shard in range(self._file.shards)
         }
@@ -93,7 +98,9 @@ class _Run:
         self, against: Sequence[str], since: Sequence[str], progress: Progress, processes: int, *, replay: bool
     ) -> Report:
         """The verdict."""
-        given = [one for where in against for one in read_earlier(where, self._file, self._key)]
+        given = [
+            one for where in against for one in read_earlier(where, self._file, self._key)
+        ] + self._witnesses.given()
         started = self._starts(since)
         walks = [self._walk(shard, given, started.get(shard)) for shard in range(self._file.shards)]
         pool: Pool[Chunk, list[Summary | None]] = Pool(summaries_of, processes, _ALONE_BYTES, weight_of)
@@ -109,6 +116,7 @@ class _Run:
             for walk in walks:
                 replayed[walk.shard], problem = replay_shard(self._store, self._file, walk.shard, walk.size, progress)
                 found += [problem] if problem else []
+        found += filter(None, (self._witnesses.problem(walk.shard, walk.size) for walk in walks))
         problems = sorted(found, key=lambda problem: (problem.shard, problem.index)) + self._problems
         warnings = self._remembered(walks, problems)
         return Report(
@@ -126,6 +134,7 @@ class _Run:
             ],
             notices=notices,
             warnings=warnings,
+            witnessed=self._witnesses.said(),
         )
 
     def _shard_key(self, shard: int) -> Verifier:

@@ -24,6 +24,7 @@ KINDS: Final = (
     "wrong_origin",
     "malformed_note",
     "malformed_checkpoint",
+    "unwitnessed",
     # entries
     "malformed_entry",
     "noncanonical",
@@ -123,6 +124,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     notices: list[Notice]
     warnings: list[str]
     """What could not be done besides: remembering what was seen."""
+    witnessed: list[str] = []
+    """Where witnesses were asked for, the cosigned checkpoints that today's log extends: `<origin> <size> by <witness>, ...`."""
 
 
 class BadError(Exception):

@@ -122,3 +122,53 @@ def test_checkpoints_and_tiles_carry_the_cosignatures(run: Run, ledger: Path, tm
     before = served.stat().st_mtime_ns
     assert run(*tiles)[0] == 0
     assert served.stat().st_mtime_ns == before
+
+
+def test_verify_asks_for_witnesses_and_holds_the_log_against_what_they_cosigned(
+    run: Run, ledger: Path, tmp_path: Path
+) -> None:
+    """Enough cosignatures are named in the report; too few are a problem of their own; another history is a fork."""
+    ask = (
+        "verify",
+        "--ledger",
+        str(ledger),
+        "--no-remember",
+        "--json",
+        "--witness",
+        FIRST.vkey,
+        "--witness",
+        SECOND.vkey,
+    )
+    code, out, _ = run(*ask)
+    assert code == 3
+    assert [(found["kind"], found["expected"], found["found"]) for found in json.loads(out)["problems"]] == [
+        ("unwitnessed", "2", "0")
+    ]
+    cosign(ledger, OLDER, FIRST)
+    assert run(*ask)[0] == 3
+    code, out, _ = run(*ask, "--witnesses", "1")
+    report = json.loads(out)
+    assert (code, report["problems"]) == (0, [])
+    assert report["witnessed"] == [f"test/0000 {OLDER} by witness.example/w1"]
+    assert report["extends"] == [f"test/0000 {OLDER}"]
+    assert "witnessed  test/0000" in run(*(part for part in ask if part != "--json"), "--witnesses", "1")[1]
+
+
+def test_verify_finds_a_history_that_witnesses_did_not_see(run: Run, ledger: Path, tmp_path: Path) -> None:
+    """The log of another ledger with the same keys, put beside cosigned checkpoints of this one."""
+    cosign(ledger, LAST + 1, FIRST)
+    for path in sorted((ledger / "log" / "0000").iterdir())[5:]:
+        path.unlink()
+    code, out, _ = run("verify", "--ledger", str(ledger), "--no-remember", "--json", "--witness", FIRST.vkey)
+    assert code == 3
+    assert [found["kind"] for found in json.loads(out)["problems"]] == ["truncated"]
+
+
+def test_a_cosigned_checkpoint_that_is_damaged_is_found(run: Run, ledger: Path) -> None:
+    """Its signature, or the log's under it."""
+    cosign(ledger, OLDER, FIRST)
+    [note] = (ledger / "witnessed" / "0000").iterdir()
+    note.write_bytes(note.read_bytes().replace(f"\n{OLDER}\n".encode(), f"\n{OLDER + 1}\n".encode(), 1))
+    code, out, _ = run("verify", "--ledger", str(ledger), "--no-remember", "--json", "--witness", FIRST.vkey)
+    assert code == 3
+    assert [found["kind"] for found in json.loads(out)["problems"]] == ["bad_signature"]

@@ -41,9 +41,10 @@ def test_the_honest_ledger_verifies() -> None:
     assert (report.entries, report.notices) == (12, [])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_flipped_bit_is_found(name: str) -> None:
+@pytest.mark.parametrize("number", range(len(NAMES)))  # names of blobs differ with the keys
+def test_a_flipped_bit_is_found(number: int) -> None:
     """In the log, its registrations, topics and blobs, and in ledger.json: so many that each bit of a byte is met."""
+    name = NAMES[number]
     kinds: Counter[str] = Counter()
     original = LOG.store.get(name)
     for bit in range(0, len(original) * 8, max(3, len(original) * 8 // 300 | 1)):

@@ -109,7 +109,7 @@ class Ledger:
         about = msgspec.json.decode((self.root / "ledger.json").read_bytes())
         if topic is None:
             shutil.copytree(self.root / "topics", root / "topics")
-        (root / "ledger.json").write_bytes(msgspec.json.encode(about | {"topic": topic or about["topic"]}))
+        (root / "ledger.json").write_bytes(msgspec.json.encode(about | {"topic": topic or about["topic"]}) + b"\n")
         return Ledger(root)
 
     def lines(self) -> dict[int, list[bytes]]:
@@ -225,7 +225,7 @@ def check_log(ledger: Ledger, records: int, topics: int = 1) -> dict[int, list[J
             assert [entry["origin"]["offset"] for entry in of_shard] == list(range(len(of_shard)))
         assert not any("skipped" in entry["origin"] for entry in of_shard)
     report = verify(ledger.store)
-    assert report.problems == []
+    assert report.problems == [], report.problems
     assert report.ok
     assert report.entries == records
     return entries

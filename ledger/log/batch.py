@@ -129,14 +129,10 @@ class Folder:
             self._state.recorded = self._stamp[1]
 
     def _fold_some(self, records: Sequence[RecordLike]) -> None:
-        state = self._state
         decoded = [_read(record) for record in records]
         in_runs = self._in_runs(decoded)
         for place, (record, read) in enumerate(zip(records, decoded, strict=True)):
-            if record.timestamp != self._stamp[0]:
-                self._stamp = record.timestamp, times.from_milliseconds(record.timestamp)
-            if self._stamp[1].key > state.recorded.key:
-                state.recorded = self._stamp[1]
+            self._stamp_with(record)
             if isinstance(read, CodeChange) and place not in in_runs and self._add_quickly(record, read):
                 continue
             event = decode(record.value, record.headers) if isinstance(read, CodeChange) else read

@@ -103,18 +103,22 @@ def verify(
             witnesses=policy,
             progress=progress,
         )
-    try:
-        emit_one(report, lambda: describing.show_report(report), chosen_format(output, as_json))
-    except BrokenPipeError:
-        if report.ok:
-            raise
-    # The verdict is the exit code, whoever reads how much of the report.
-    _say_more(report, ledger)
+    _tell(report, ledger, chosen_format(output, as_json))
 
 
 def forget(ledger: str) -> None:
     """Forget what ledger was seen at a place, where another is made on purpose."""
     _memory(ledger).forget()
+
+
+def _tell(report: "Report", ledger: str, output: Format) -> None:
+    """Print the report, and end with the exit code that it asks for: the verdict, whoever reads how much of it."""
+    try:
+        emit_one(report, lambda: describing.show_report(report), output)
+    except BrokenPipeError:
+        if report.ok:
+            raise
+    _say_more(report, ledger)
 
 
 def _say_more(report: "Report", ledger: str) -> None:

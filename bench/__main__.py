@@ -9,26 +9,35 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from bench.brokers import start_broker
+from bench.brokers import Broker, start_broker
 from bench.consume import consume
 from bench.core import measure_core
 from bench.latency import measure_latency
 from bench.load import Load
 from bench.machine import machine
 from bench.memory import measure_memory
+from bench.outage import measure_outage
 from bench.places import workplace
 from bench.proofs import measure_proofs
 from bench.report import Report, goals, now, show
+from bench.restart import measure_restart
+from bench.scaling import measure_scaling
 from bench.verify import measure_verify
 from bench.workers import ROOT
 from ledger.errors import LedgerError, NotFoundError
 
-PARTS: Final = ("consume", "core", "latency", "memory", "proofs", "verify")
+PARTS: Final = ("consume", "scaling", "outage", "latency", "core", "memory", "restart", "proofs", "verify")
+_ON_A_BROKER: Final = frozenset(("consume", "scaling", "outage", "latency"))
 RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
 WORK: Final = ROOT / ".cache" / "bench"
 """Beside the code rather than in the system's temporary directory, which may be memory, where fsync costs nothing."""
 _MAX_CORE_EVENTS: Final = 20_000
 _RECEIPTS: Final = 1000
+_RATES: Final = (1000, 10_000)
+_SCALING: Final = 2
+"""Times as many events as otherwise: two processes have to be at work together for a while."""
+_LIVE: Final = 5000
+"""Events a second after an outage."""
 _TABLE_WIDTH: Final = 132
 
 
@@ -40,7 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     slow_events: int
     rounds: int
     broker: str
-    rate: int
+    rate: list[int]
     seconds: float
     scripts: int
     entries: int
@@ -85,19 +94,18 @@ def _measure(options: Options, work: Path) -> Report:
     report = Report(started_at=now(), machine=machine(work))
     load = Load()
     with ExitStack() as stack:
-        if "consume" in wanted or "latency" in wanted:
+        if not _ON_A_BROKER.isdisjoint(wanted):
             broker = stack.enter_context(start_broker(options.broker, work))
-            if "consume" in wanted:
-                report.consume = consume(broker, load, options.events, options.slow_events, options.rounds, work, _say)
-            if "latency" in wanted:
-                _say(f"latency: {options.rate:,} events/s for {options.seconds:g} s")
-                report.latency = measure_latency(broker, load, options.rate, options.seconds, work)
+            _measure_on(broker, options, wanted, load, report, work)
     if "core" in wanted:
         _say("the core, without Kafka")
         report.core = measure_core(load, min(options.events, _MAX_CORE_EVENTS), options.rounds, work)
     if "memory" in wanted:
         _say(f"memory: {options.scripts:,} scripts")
         report.memory = measure_memory(options.scripts, work)
+    if "restart" in wanted:
+        _say(f"restart: a log of {options.entries:,} entries")
+        report.restart = measure_restart(options.entries, work)
     if "proofs" in wanted:
         _say(f"proofs: a ledger of {options.entries:,} entries")
         report.proofs = measure_proofs(load, options.entries, _RECEIPTS, work)
@@ -106,6 +114,22 @@ def _measure(options: Options, work: Path) -> Report:
         report.verify = measure_verify(load, options.entries, options.rounds, work)
     report.goals = goals(report)
     return report
+
+
+def _measure_on(broker: Broker, options: Options, wanted: list[str], load: Load, report: Report, work: Path) -> None:
+    """What needs a broker."""
+    if "consume" in wanted:
+        report.consume = consume(broker, load, options.events, options.slow_events, options.rounds, work, _say)
+    if "scaling" in wanted:
+        _say("scaling: one worker process, and two")
+        report.scaling = measure_scaling(broker, load, _SCALING * options.events, min(2, options.rounds), work)
+    if "outage" in wanted:
+        _say(f"outage: a backlog of {options.events:,} events, and {_LIVE:,} new ones a second")
+        report.outage = measure_outage(broker, load, options.events, _LIVE, work)
+    if "latency" in wanted:
+        for rate in options.rate or _RATES:
+            _say(f"latency: {rate:,} events/s for {options.seconds:g} s")
+            report.latency.append(measure_latency(broker, load, rate, options.seconds, work))
 
 
 def _say(text: str) -> None:
@@ -127,14 +151,20 @@ def _options(arguments: list[str] | None) -> Options:
         help="the embedded one, Apache Kafka from its jars (Java and Maven), or one that runs",
     )
     add("--kafka", dest="broker", metavar="HOST:PORT", help="short for --broker HOST:PORT")
-    add("--rate", type=_positive, default=1000, help="events/s while latency is measured")
+    add(
+        "--rate",
+        type=_positive,
+        action="append",
+        default=[],
+        help="events/s while latency is measured; may be given again (default: 1000, then 10000)",
+    )
     add("--seconds", type=float, default=15.0, help="for how long")
     add("--scripts", type=_positive, default=100_000, help="how many scripts' memory is measured")
     add(
         "--entries",
         type=_positive,
         default=100_000,
-        help="of the ledger that is proved and verified (1000000: the full measurement)",
+        help="of the ledger that is opened again, proved and verified (1000000: the full measurement)",
     )
     add("--output", type=Path, default=RESULTS, help="where the JSON goes")
     add("--work", type=Path, default=WORK, help="a directory on the disk whose fsync is to count")

@@ -12,10 +12,11 @@ from ledger.log.writer import ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
 
-__all__ = ["begin_ledger", "make_ledger", "records_of", "write_until"]
+__all__ = ["TOPIC_ID", "begin_ledger", "make_ledger", "records_of", "write_until"]
 
 _BATCH: Final = 1000
-_TOPIC_ID: Final = "bench"
+TOPIC_ID: Final = "bench"
+"""Of the topic that all records are of."""
 _SENT_AT_MS: Final = 1_800_000_000_000
 
 
@@ -26,12 +27,12 @@ def make_ledger(load: Load, entries: int, directory: Path) -> LedgerFile:
     return file
 
 
-def begin_ledger(directory: Path) -> tuple[LedgerFile, ShardWriter]:
-    """Make an empty ledger of one shard in a directory, its keys in `keys` below it, and open it for writing."""
+def begin_ledger(directory: Path, cache: Path | None = None) -> tuple[LedgerFile, ShardWriter]:
+    """Make an empty ledger of one shard in a directory, its keys in `keys` below it, and open it for writing, with snapshots or without."""
     store, keys = LocalStore(directory), LocalStore(directory / "keys", file_mode=0o600, dir_mode=0o700)
     file = create_ledger(store, keys, name="bench.example", topic="ledger.changes", shards=1)
-    accept_topic(store, file.topic, _TOPIC_ID)
-    return file, open_writer(store, file, KeyStore.open(keys, file.name), 0, _TOPIC_ID)
+    accept_topic(store, file.topic, TOPIC_ID)
+    return file, open_writer(store, file, KeyStore.open(keys, file.name), 0, TOPIC_ID, cache)
 
 
 def records_of(load: Load, count: int) -> Iterator[Record]:

@@ -7,30 +7,25 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from bench.load import HEADERS
 from bench.places import new_place
+from bench.uploads import SCRIPTS_PER_ACCOUNT, Upload, upload
 from bench.workers import ROOT, environment
 from ledger.log.ledgerfile import create_ledger
-from ledger.log.records import Record
 from ledger.log.segments import parse_segment
 from ledger.log.writer import open_writer
-from ledger.model.state import manifest_json
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
 
 __all__ = ["Memory", "measure_memory"]
 
-_SCRIPTS_PER_ACCOUNT: Final = 20
-"""The real data has 21."""
 _BATCH: Final = 1000
 _WARM_UP: Final = 5 * _BATCH
 """Scripts made before the first look, so that buffers and caches have their size."""
-_SENT_AT_MS: Final = 1_800_000_000_000
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TIMEOUT_S: Final = 900.0
 
@@ -81,18 +76,18 @@ def _main() -> None:
         if made == _WARM_UP:
             _check_manifest(store.get(layout.segment(0, 0)))
             before = _resident_bytes()
-        draft = writer.fold([record for record, _ in batch])
+        draft = writer.fold([sent.record for sent in batch])
         if draft is None:
             raise RuntimeError("the writer found nothing new")
         writer.commit(draft)
         if made >= _WARM_UP:
-            manifests += sum(manifest for _, manifest in batch)
+            manifests += sum(len(sent.manifest) for sent in batch)
         made += len(batch)
     grown = _resident_bytes() - before
     scripts = made - _WARM_UP
     memory = Memory(
         scripts=scripts,
-        scripts_per_account=_SCRIPTS_PER_ACCOUNT,
+        scripts_per_account=SCRIPTS_PER_ACCOUNT,
         manifest_bytes=manifests / scripts,
         resident_bytes=grown,
         overhead_bytes=(grown - manifests) / scripts,
@@ -100,50 +95,16 @@ def _main() -> None:
     os.write(1, msgspec.json.encode(memory))
 
 
-def _batches(scripts: int) -> Iterator[list[tuple[Record, int]]]:
-    """Batches of records, each making a script, with the size of its manifest."""
+def _batches(scripts: int) -> Iterator[list[Upload]]:
+    """Batches of uploads, each of another script."""
     for start in range(0, scripts, _BATCH):
-        yield [_first_upload(number) for number in range(start, min(start + _BATCH, scripts))]
-
-
-def _first_upload(number: int) -> tuple[Record, int]:
-    account, script = divmod(number, _SCRIPTS_PER_ACCOUNT)
-    name = f"account-{account}"
-    aspects = _aspects(number)
-    event = {
-        "specversion": "1.0",
-        "type": "ledger.change.v1",
-        "source": "bench/memory",
-        "id": f"upload-{number}",
-        "subject": f"script-{script}",
-        "time": "2026-01-01T00:00:00Z",
-        "accountid": name,
-        "datacontenttype": "application/json",
-        "data": {
-            "actor": {"type": "user", "id": f"u_{account}", "email": f"u_{account}@people.example"},
-            "interface": "wrangler",
-            **{aspect: {"replace": value} for aspect, value in aspects.items()},
-        },
-    }
-    manifest = manifest_json(**{aspect: _encode(value) for aspect, value in aspects.items()})
-    value = msgspec.json.encode(event)
-    return Record(number, _SENT_AT_MS + number, name.encode(), value, HEADERS), len(manifest)
-
-
-def _aspects(number: int) -> dict[str, dict[str, Any]]:
-    """Code, bindings and config of a small script."""
-    module = {"type": "esm", "size": 1437 + number, "sha256": f"{number:064x}"}
-    return {
-        "code": {"main": "index.js", "modules": {"index.js": module}},
-        "bindings": {"CACHE": {"type": "kv_namespace", "namespace_id": f"{number:032x}"}},
-        "config": {"compatibility_date": "2026-01-01", "vars": {"STAGE": {"text": "live"}}},
-    }
+        yield [upload(number, number) for number in range(start, min(start + _BATCH, scripts))]
 
 
 def _check_manifest(segment: bytes) -> None:
     """Make sure that what is subtracted is what the ledger calls the manifest."""
     entry = msgspec.json.decode(parse_segment(segment, "the first segment").lines[0])
-    if _encode(entry["version"]["manifest"]) != manifest_json(**{k: _encode(v) for k, v in _aspects(0).items()}):
+    if _encode(entry["version"]["manifest"]) != upload(0, 0).manifest:
         raise RuntimeError(f"an unexpected manifest: {entry['version']['manifest']}")
 
 

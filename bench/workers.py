@@ -71,15 +71,16 @@ def _size_after(segment: Path) -> int:
 
 
 class WorkerProcess:
-    """`python -m consumers` on a new ledger."""
+    """`python -m consumers` on a new ledger, one process or several that share its partitions."""
 
-    def __init__(self, bootstrap: str, topic: str, directory: Path) -> None:
+    def __init__(self, bootstrap: str, topic: str, directory: Path, processes: int = 1) -> None:
         """Make the ledger and start the worker.
 
         Args:
             bootstrap: the broker.
             topic: which exists.
             directory: an empty one; the ledger is made in it.
+            processes: how many.
         """
         self.root = directory / "ledger"
         keys = self.root / "keys"
@@ -90,39 +91,43 @@ class WorkerProcess:
             topic=topic,
             shards=PARTITIONS,
         )
-        self._log = (directory / "worker.log").open("w+b")
         where = ["--ledger", str(self.root), "--keys", str(keys), "--cache", str(self.root / "cache")]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "consumers", *where, "--bootstrap", bootstrap, "--group", f"bench-{uuid4()}"],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            env=environment(),
-        )
+        command = [sys.executable, "-m", "consumers", *where, "--bootstrap", bootstrap, "--group", f"bench-{uuid4()}"]
+        self._logs = [(directory / f"worker-{number}.log").open("w+b") for number in range(processes)]
+        self._processes = [
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment())
+            for log in self._logs
+        ]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._log.close()
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+        for process, log in zip(self._processes, self._logs, strict=True):
+            process.wait()
+            log.close()
 
     def cpu_s(self) -> float:
-        """User and system time of the process so far, all threads, ended ones included; to 10 ms, as the kernel tells it."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        """User and system time of all its processes so far, all threads, ended ones included; to 10 ms, as the kernel tells it."""
+        return sum(self.cpu_each_s())
+
+    def cpu_each_s(self) -> list[float]:
+        """The same of each process."""
+        return [_cpu_s(process.pid) for process in self._processes]
 
     def check(self) -> None:
-        """Raise RuntimeError where it has ended."""
-        if self._process.poll() is not None:
-            raise RuntimeError(f"the worker ended with {self._process.returncode}: {self._said()}")
+        """Raise RuntimeError where one of its processes has ended."""
+        for process, said in zip(self._processes, self._said(), strict=True):
+            if process.poll() is not None:
+                raise RuntimeError(f"the worker ended with {process.returncode}: {said}")
 
     def wait_until_ready(self, timeout_s: float = 60.0) -> None:
-        """Return once it says that it is ready."""
+        """Return once all its processes say that they are ready."""
         deadline = time.monotonic() + timeout_s
-        while "ready" not in self._said():
+        while not all("ready" in said for said in self._said()):
             self.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the worker is not ready after {timeout_s:g} s")
@@ -131,12 +136,19 @@ class WorkerProcess:
     def stop(self) -> None:
         """Ask it to stop, and make sure that it does so cleanly."""
         self.check()
-        self._process.send_signal(signal.SIGTERM)
-        if self._process.wait(_STOP_TIMEOUT_S) != 0:
-            self.check()
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            if process.wait(_STOP_TIMEOUT_S) != 0:
+                self.check()
 
-    def _said(self) -> str:
-        return Path(self._log.name).read_text(errors="replace")
+    def _said(self) -> list[str]:
+        return [Path(log.name).read_text(errors="replace") for log in self._logs]
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
 def environment() -> dict[str, str]:

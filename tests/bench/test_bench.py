@@ -15,6 +15,7 @@ from bench.memory import Memory
 from bench.probe import probed
 from bench.proofs import Proofs
 from bench.report import Report, goals
+from bench.scaling import Look, while_busy
 from bench.verify import Verified
 from bench.workers import LogWatcher
 from ledger.log import batch
@@ -66,7 +67,9 @@ def test_measuring_the_core_reports_every_part(tmp_path: Path) -> None:
         "whole writer, local store with fsync",
     ]
     assert all(part.cpu_us_per_event > 0 and part.name in printed for part in report.core.parts)
-    assert (report.consume, report.latency, report.memory, report.goals) == (None, None, None, [])
+    assert (report.consume, report.memory) == (None, None)
+    assert not report.latency
+    assert not report.goals
 
 
 def test_measuring_memory_states_whether_the_goal_is_met(tmp_path: Path) -> None:
@@ -158,3 +161,29 @@ def test_the_watcher_sees_each_segment_once(tmp_path: Path) -> None:
     assert [sighting.name for sighting in seen] == [layout.segment(0, first) for first in (0, 1000, 2000)]
     assert watcher.look() == []
     assert watcher.size == 2500
+
+
+def test_starting_again_reports_both_ways(tmp_path: Path) -> None:
+    """`--only restart` opens a log from a snapshot and without one, and puts both beside their goals."""
+    report, printed = run_bench(tmp_path, "--only", "restart", "--entries", "3000")
+    assert report.restart is not None
+    assert (report.restart.entries, report.restart.scripts) == (3000, 300)
+    assert 0 < report.restart.imports_s < min(report.restart.with_snapshot_s, report.restart.without_s)
+    assert [goal.name for goal in report.goals] == ["restart with a snapshot", "restart without"]
+    assert "with a snapshot" in printed
+
+
+def test_two_processes_are_measured_only_while_both_are_at_work() -> None:
+    """What was written while one of them had not begun, or had nothing left to do, does not count."""
+    looks = [
+        Look(0.0, 0, [0.0, 0.0]),
+        Look(1.0, 10, [1.0, 0.1]),  # the second one has not begun
+        Look(2.0, 30, [1.9, 0.9]),
+        Look(3.0, 50, [2.8, 1.8]),
+        Look(4.0, 60, [3.7, 1.9]),  # it has nothing left to do
+    ]
+    measured = while_busy(looks)
+    assert (measured.events, measured.seconds) == (40, 2.0)
+    assert measured.cpu_s == pytest.approx(3.5)
+    with pytest.raises(RuntimeError, match="never at work together"):
+        while_busy(looks[:2])

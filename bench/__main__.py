@@ -12,6 +12,7 @@ from rich.console import Console
 from bench.brokers import Broker, start_broker
 from bench.consume import consume
 from bench.core import measure_core
+from bench.growth import measure_growth
 from bench.latency import measure_latency
 from bench.load import Load
 from bench.machine import machine
@@ -27,6 +28,8 @@ from bench.workers import ROOT
 from ledger.errors import LedgerError, NotFoundError
 
 PARTS: Final = ("consume", "scaling", "outage", "latency", "core", "memory", "restart", "proofs", "verify")
+ON_DEMAND: Final = ("growth",)
+"""Parts that say something only at sizes that take minutes."""
 _ON_A_BROKER: Final = frozenset(("consume", "scaling", "outage", "latency"))
 RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
 WORK: Final = ROOT / ".cache" / "bench"
@@ -106,6 +109,9 @@ def _measure(options: Options, work: Path) -> Report:
     if "restart" in wanted:
         _say(f"restart: a log of {options.entries:,} entries")
         report.restart = measure_restart(options.entries, work)
+    if "growth" in wanted:
+        _say(f"growth: {options.entries:,} events of the same scripts")
+        report.growth = measure_growth(options.entries, work)
     if "proofs" in wanted:
         _say(f"proofs: a ledger of {options.entries:,} entries")
         report.proofs = measure_proofs(load, options.entries, _RECEIPTS, work)
@@ -140,7 +146,13 @@ def _say(text: str) -> None:
 def _options(arguments: list[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
-    add("--only", action="append", choices=PARTS, default=[], help="measure this part only; may be given again")
+    add(
+        "--only",
+        action="append",
+        choices=PARTS + ON_DEMAND,
+        default=[],
+        help="measure this part only; may be given again",
+    )
     add("--events", type=_positive, default=100_000, help="events to consume (500000: the full measurement)")
     add("--slow-events", type=_positive, default=20_000, help="how many of them the no-op Faust agents consume")
     add("--rounds", type=_positive, default=3, help="how often everything runs; the best of each counts")

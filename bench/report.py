@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench.consume import Consumed, Contender
 from bench.core import Core
+from bench.growth import Growth
 from bench.latency import Latency
 from bench.machine import Machine
 from bench.memory import Memory
@@ -50,7 +51,7 @@ MAX_SINCE: Final = 0.05
 MIN_REPLAYED: Final = 40_000.0
 """Entries folded again in a second of CPU time."""
 MAX_MEMORY_GROWTH: Final = 1.25
-"""Of a verification's peak memory over that at a quarter of the log."""
+"""Of a verification's peak memory over that at a quarter of the log, and of a writer's over that after a fifth of the events."""
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ class Report(msgspec.Struct, kw_only=True):
     """A rate each."""
     memory: Memory | None = None
     restart: Restart | None = None
+    growth: Growth | None = None
     proofs: Proofs | None = None
     verify: Verified | None = None
     goals: list[Goal] = []
@@ -104,6 +106,9 @@ def goals(report: Report) -> list[Goal]:
     if report.restart is not None:
         found.append(_at_most("restart with a snapshot", report.restart.with_snapshot_s, MAX_RESTART_S, "s"))
         found.append(_at_most("restart without", report.restart.without_s, MAX_REREAD_S, "s"))
+    if report.growth is not None:
+        name = f"memory after {report.growth.events:,} events / after {report.growth.early_events:,}"
+        found.append(_at_most(name, report.growth.ratio, MAX_MEMORY_GROWTH, ""))
     if report.proofs is not None:
         found.append(_at_most("a receipt made, median", report.proofs.made_ms, MAX_MADE_MS, "ms"))
         found.append(_at_most("a receipt checked, median", report.proofs.checked_ms, MAX_CHECKED_MS, "ms"))
@@ -162,6 +167,8 @@ def _tables(report: Report) -> Iterator[Titled]:
         yield _memory(report.memory)
     if report.restart is not None:
         yield _restart(report.restart)
+    if report.growth is not None:
+        yield _growth(report.growth)
     if report.proofs is not None:
         yield _proofs(report.proofs)
     if report.verify is not None:
@@ -270,6 +277,14 @@ def _memory(memory: Memory) -> Titled:
     title = f"Memory of {memory.scripts:,} scripts in accounts of {memory.scripts_per_account}"
     table = _table("grown by MB", "manifest bytes", "bytes/script beyond its manifest")
     table.add_row(f"{memory.resident_bytes / 1e6:.1f}", f"{memory.manifest_bytes:.0f}", f"{memory.overhead_bytes:,.0f}")
+    return title, table
+
+
+def _growth(growth: Growth) -> Titled:
+    title = f"A writer's memory over {growth.events:,} events of {growth.scripts:,} scripts"
+    table = _table("events", "own MB")
+    for events, size in ((growth.early_events, growth.early_bytes), (growth.events, growth.end_bytes)):
+        table.add_row(f"{events:,}", f"{size / 1e6:.1f}")
     return title, table
 
 

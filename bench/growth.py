@@ -1,0 +1,82 @@
+"""Growth: whether a writer's memory stays the same while its log grows and its scripts do not become more."""
+
+import argparse
+import gc
+import os
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.ledgers import begin_ledger, write_until
+from bench.places import new_place
+from bench.uploads import upload
+from bench.workers import ROOT, environment
+
+__all__ = ["Growth", "measure_growth"]
+
+_SCRIPTS: Final = 1000
+_EARLY: Final = 0.2
+"""Of the events, after which memory is looked at first: by then buffers and caches have their size."""
+_TIMEOUT_S: Final = 3600.0
+
+
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    """A writer's resident memory, pages of mapped files not counted, in bytes."""
+
+    events: int
+    scripts: int
+    early_events: int
+    early_bytes: int
+    """After so many events,"""
+    end_bytes: int
+    """and after all of them."""
+
+    @property
+    def ratio(self) -> float:
+        """At the end, of what it was early."""
+        return self.end_bytes / self.early_bytes
+
+
+def measure_growth(events: int, work: Path) -> Growth:
+    """Write so many uploads of the same scripts in a new process, with snapshots, and watch its memory."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "bench.growth", "--events", str(events), "--directory", new_place(work)],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        timeout=_TIMEOUT_S,
+        check=True,
+    )
+    return msgspec.json.decode(ended.stdout, type=Growth)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    options = parser.parse_args()
+    events, early = options.events, max(1, int(options.events * _EARLY))
+    _, writer = begin_ledger(options.directory / "ledger", options.directory / "cache")
+    records = (upload(number, number % _SCRIPTS).record for number in range(events))
+    write_until(writer, islice(records, early), early)
+    early_bytes = _own_bytes()
+    write_until(writer, records, events)
+    growth = Growth(
+        events=events, scripts=_SCRIPTS, early_events=early, early_bytes=early_bytes, end_bytes=_own_bytes()
+    )
+    os.write(1, msgspec.json.encode(growth))
+
+
+def _own_bytes() -> int:
+    """What is resident and the process's own: pages of mapped files are the system's to take back."""
+    gc.collect()
+    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    _main()

@@ -8,8 +8,9 @@ rebalance, flow control, commits and supervision stay Faust's. What is overridde
 - `_add_gap` does nothing: the offsets between two messages are those of the records inside, not holes.
 - `_new_offset` is the highest acknowledged offset plus one: batches of a partition are acknowledged in order, each when its records
   are on stable storage.
+- `_commit_offsets` tries again what the broker did not take.
 - `_new_consumer_thread` makes one whose fetches come back soon, so that an event need not wait, and that reads only what was committed.
-- `perform_seek` starts every partition at the ledger's own next offset, whatever the group has committed.
+- `perform_seek` starts every partition at the ledger's own next offset, whatever the group has committed, and has the group told.
 
 What the records of a fetch are unpacked to is in `consumers.records`. These are internals of Faust: `check_faust` refuses to start on a
 version that was not tested, rather than lose records quietly.
@@ -20,6 +21,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import faust
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -34,7 +37,15 @@ _SEEK_PAUSE_S: Final = 0.1
 _FETCH_WAIT_MS: Final = 100
 _NO_TIMESTAMP_TYPE: Final = 0
 """Nobody asks a batch whose clock its last timestamp is of."""
-_OVERRIDDEN: Final = ("_getmany", "_to_message", "_add_gap", "_new_offset", "_new_consumer_thread", "perform_seek")
+_OVERRIDDEN: Final = (
+    "_getmany",
+    "_to_message",
+    "_add_gap",
+    "_new_offset",
+    "_commit_offsets",
+    "_new_consumer_thread",
+    "perform_seek",
+)
 
 NextOffsets = Callable[[frozenset[int]], Awaitable[dict[int, int]]]
 """Given the partitions assigned, opens their shards and tells where to go on reading each."""
@@ -73,7 +84,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's, but it does not let the broker keep a fetch for 1.5 s: the embedded one does so even where records have arrived.
 
     And it passes over the records of aborted transactions, which Faust reads: for Kafka they never were. And it does not wait for ever for
-    a broker that is gone, neither when it commits an offset nor before it stops.
+    a broker that is gone, neither when it commits an offset nor before it stops. And an offset that the broker does not take is no reason
+    to stop, as it is for Faust: it is a hint for monitors, and the next one makes up for it.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -84,10 +96,17 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _commit(self, offsets: Any) -> bool:
+        ours = self.assignment()
+        hints = {
+            driver.ensure_aiokafka_TP(partition): OffsetAndMetadata(offset, "")
+            for partition, offset in offsets.items()
+            if partition in ours
+        }
         try:
-            return await asyncio.wait_for(super()._commit(offsets), _PATIENCE_S)
-        except TimeoutError:
+            await asyncio.wait_for(self._ensure_consumer().commit(hints), _PATIENCE_S)
+        except (TimeoutError, KafkaError):
             return False
+        return True
 
     async def on_thread_stop(self) -> None:
         """Leave the group, where the broker lets us."""
@@ -168,6 +187,19 @@ class BatchConsumer(driver.Consumer):
         self._acked_index[tp].clear()
         return highest + 1
 
+    async def _commit_offsets(self, offsets: Any, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's
+        """Commit offsets; those that the broker did not take are committed again next time, although nothing new has come by then."""
+        is_done: bool = await super()._commit_offsets(offsets, start_new_transaction)
+        if not is_done:
+            for partition in offsets.keys() & self.assignment():
+                self._to_be_committed(partition, offsets[partition])
+        return is_done
+
+    def _to_be_committed(self, partition: TP, offset: int) -> None:
+        self._committed_offset[partition] = None
+        if offset:
+            self._acked[partition].append(offset - 1)
+
     async def perform_seek(self) -> None:
         """Seek every assigned partition to the ledger's next offset."""
         self.epoch += 1
@@ -180,6 +212,8 @@ class BatchConsumer(driver.Consumer):
             for partition, offset in offsets.items():
                 self._ends[partitions[partition]] = offset
                 await self.seek(partitions[partition], offset)
+                # The worker before may have died between its segment and the offset; and the group's may be that of a topic since replaced.
+                self._to_be_committed(partitions[partition], offset)
         finally:
             self._seeks -= 1
             self.epoch += 1

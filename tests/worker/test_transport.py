@@ -1,6 +1,7 @@
 """The batch transport: what was fetched around a seek is not taken for what follows it."""
 
 import asyncio
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -20,6 +21,7 @@ class Kafka:
         self.hold: asyncio.Event | None = None
         self.consumer: Any = object.__new__(BatchConsumer)
         self.consumer._ends = {}
+        self.consumer._acked, self.consumer._committed_offset = defaultdict(list), {}
         self.consumer.transport = SimpleNamespace(next_offsets=AsyncMock(return_value={0: 3}))
         self.failures = 0
 
@@ -102,5 +104,29 @@ def test_a_fetch_within_a_seek_is_thrown_away() -> None:
             opened.set()
             await seeking
             assert await kafka.next_batch() == (3, [3, 4, 5, 6, 7])
+
+    asyncio.run(story())
+
+
+def test_an_offset_that_the_broker_did_not_take_is_committed_later() -> None:
+    """A failed commit is made up for although nothing new comes; one of a partition that is another worker's now is not."""
+
+    async def story() -> None:
+        kafka = Kafka()
+        other = TP("topic", 1)
+        answers = [False, True]
+
+        async def commit(_: Any, offsets: Any, start_new_transaction: bool) -> bool:
+            kafka.consumer._committed_offset.update(offsets)
+            return answers.pop(0)
+
+        with kafka.patched(), patch("faust.transport.drivers.aiokafka.Consumer._commit_offsets", commit):
+            assert not await kafka.consumer._commit_offsets({PARTITION: 7, other: 5})
+            assert kafka.consumer._acked == {PARTITION: [6]}
+            kafka.consumer._acked_index = defaultdict(set)
+            offsets = kafka.consumer._filter_committable_offsets([PARTITION])
+            assert offsets == {PARTITION: 7}
+            assert await kafka.consumer._commit_offsets(offsets)
+            assert kafka.consumer._filter_committable_offsets([PARTITION, other]) == {}
 
     asyncio.run(story())

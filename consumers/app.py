@@ -17,6 +17,8 @@ from ledger.log.ledgerfile import LedgerFile
 __all__ = ["build_app"]
 
 _DAY_S: Final = 86_400.0
+_ANSWER_S: Final = 10.0
+"""How long a broker has for an answer when it need not wait for anybody."""
 
 
 def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) -> faust.App:
@@ -43,8 +45,10 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
         broker_commit_interval=settings.commit_interval_s,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.heartbeat_s,
-        # A state without a snapshot is loaded from the whole log: that takes its time, and is no reason to give up.
-        broker_request_timeout=600.0,
+        # A connection that died without a word (its broker's machine did, or a router forgot it) is given up after so long. No request is
+        # answered later than a join, which waits for the other members.
+        broker_rebalance_timeout=settings.rebalance_timeout_s,
+        broker_request_timeout=settings.rebalance_timeout_s + _ANSWER_S,
         broker_max_poll_interval=_DAY_S,
         stream_processing_timeout=_DAY_S,
         broker_commit_livelock_soft_timeout=_DAY_S,

@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     """How long the group waits for a worker that is silent before it gives its partitions to others."""
     heartbeat_s: float = 2.0
+    rebalance_timeout_s: float = 60.0
+    """How long the group waits for a worker to finish what it has when partitions move; a broker that is silent for 10 s more is given up."""
     commit_interval_s: float = 1.0
     """How often offsets are committed: a hint for lag monitors only."""
     topic_check_s: float = 2.0

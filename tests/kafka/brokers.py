@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import msgspec
@@ -43,7 +43,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={directory}/data
@@ -189,35 +189,84 @@ def _fetch_jars() -> None:
     half.rename(JARS)
 
 
+class KafkaNode:
+    """Apache Kafka as one node, its data and log in a directory; it can be killed, started again, and stopped for a while."""
+
+    def __init__(self, directory: Path, advertised: int | None = None) -> None:
+        """Format the data directory; nothing runs yet.
+
+        Args:
+            directory: an empty one.
+            advertised: the port of 127.0.0.1 that clients are told to come to, where it is not the broker's own.
+        """
+        self._directory = directory
+        self._java = ["java", "-cp", f"{kafka_jars()}/*"]
+        self._port, controller = _free_ports(2)
+        self._properties = directory / "server.properties"
+        self._properties.write_text(
+            _PROPERTIES.format(
+                port=self._port, advertised=advertised or self._port, controller=controller, directory=directory
+            )
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+        cluster = self._storage("random-uuid").strip()
+        self._storage("format", "-t", cluster, "-c", str(self._properties))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", self._port
+
+    @property
+    def broker(self) -> Broker:
+        """What runs here, or will."""
+        return Broker("kafka", f"127.0.0.1:{self._port}")
+
+    def start(self) -> None:
+        """Start it, and return once it answers."""
+        with (self._directory / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._java[0], "-Xmx512m", *self._java[1:], "kafka.Kafka", self._properties],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            _wait_for(self.broker.bootstrap, self._process, self._directory / "broker.log")
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Kill -9; what it had acknowledged is in its data directory, or in the kernel's memory on the way there."""
+        if self._process is not None:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _storage(self, *arguments: str) -> str:
+        command = [*self._java, "kafka.tools.StorageTool", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
 @contextmanager
 def run_kafka(directory: Path) -> Iterator[Broker]:
     """Apache Kafka as one node, its data and log in the directory."""
-    java = ["java", "-cp", f"{kafka_jars()}/*"]
-    port, controller = _free_ports(2)
-    properties = directory / "server.properties"
-    properties.write_text(_PROPERTIES.format(port=port, controller=controller, directory=directory))
-    storage = [*java, "kafka.tools.StorageTool"]
-    cluster = subprocess.run([*storage, "random-uuid"], check=True, capture_output=True, text=True, timeout=60)
-    subprocess.run(
-        [*storage, "format", "-t", cluster.stdout.strip(), "-c", properties],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    with (directory / "broker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [java[0], "-Xmx512m", *java[1:], "kafka.Kafka", properties],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        _wait_for(f"127.0.0.1:{port}", process, directory / "broker.log")
-        yield Broker("kafka", f"127.0.0.1:{port}")
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with KafkaNode(directory) as node:
+        yield node.broker
 
 
 @contextmanager

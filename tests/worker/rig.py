@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import cycle, islice
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -21,6 +23,7 @@ from ledger.log.ledgerfile import create_ledger
 from ledger.log.segments import parse_segment
 from ledger.storage.local import LocalStore
 from ledger.verify.api import verify
+from tests.faults.points import Fault
 from tests.kafka.brokers import Broker
 
 EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "real-changes.ndjson.zst"
@@ -137,12 +140,21 @@ class Ledger:
         return len(list((self.root / "log").glob("*/*.zst")))
 
     def worker(
-        self, broker: Broker | str, *options: str, group: str | None = None, idle_s: float | None = 2
+        self,
+        broker: Broker | str,
+        *options: str,
+        group: str | None = None,
+        idle_s: float | None = 2,
+        faults: Sequence[Fault] = (),
+        logs: Path | None = None,
     ) -> "Worker":
-        """Start a worker on it, in a group of its own where none is named."""
+        """Start a worker on it, in a group of its own where none is named; with faults, one in which they happen.
+
+        What it says is kept beside the ledger, or in `logs`.
+        """
         bootstrap = broker if isinstance(broker, str) else broker.bootstrap
         until = [] if idle_s is None else ["--until-idle", str(idle_s)]
-        return Worker(self.root, bootstrap, group or f"g-{uuid4()}", [*until, *options])
+        return Worker(self.root, bootstrap, group or f"g-{uuid4()}", [*until, *options], faults=faults, logs=logs)
 
     def run(self, broker: Broker | str, *options: str, group: str | None = None) -> "Worker":
         """Run a worker until it is idle, and require that it ends well."""
@@ -155,10 +167,21 @@ class Worker:
     """A worker process; killed on leaving the context where it still runs."""
 
     def __init__(
-        self, root: Path, bootstrap: str, group: str, options: Sequence[str], keys: Path | None = None
+        self,
+        root: Path,
+        bootstrap: str,
+        group: str,
+        options: Sequence[str],
+        keys: Path | None = None,
+        *,
+        faults: Sequence[Fault] = (),
+        logs: Path | None = None,
     ) -> None:
-        self._log = root.parent / f"{root.name}-worker-{uuid4()}.log"
-        command = [sys.executable, "-m", "consumers", "--ledger", str(root), "--keys", str(keys or root / "keys")]
+        self._log = (logs or root.parent) / f"{root.name}-worker-{uuid4()}.log"
+        self._journal = self._log.with_suffix(".faults")
+        faulty = ["tests.faults.process", msgspec.json.encode(faults).decode(), str(self._journal)]
+        command = [sys.executable, "-m", *(faulty if faults else ["consumers"])]
+        command += ["--ledger", str(root), "--keys", str(keys or root / "keys")]
         command += ["--bootstrap", bootstrap, "--group", group]
         if "--cache" not in options:
             command += ["--cache", str(root / "cache")]
@@ -177,6 +200,11 @@ class Worker:
         """What it said so far."""
         return self._log.read_text(errors="replace")
 
+    def happened(self) -> list[Fault]:
+        """The faults that it has met so far."""
+        lines = self._journal.read_bytes().splitlines() if self._journal.exists() else []
+        return [msgspec.json.decode(line, type=Fault) for line in lines]
+
     def wait_ready(self) -> None:
         """Return once it consumes."""
         wait_until(lambda: "ready\n" in self.stderr() or self.process.poll() is not None, READY_TIMEOUT_S)
@@ -192,9 +220,47 @@ class Worker:
             self.process.kill()
         self.process.wait(30)
 
+    def terminate(self) -> None:
+        """Tell it to stop, and require that it ends well."""
+        self.signal(signal.SIGTERM)
+        assert self.wait() == 0, self.stderr()
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         os.kill(self.process.pid, number)
+
+
+class Publishing:
+    """Sends real events, over and over, until it is told to stop; `rate` a second."""
+
+    def __init__(self, broker: Broker, topic: str, rate: float = 400) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._rate = rate
+        self._stop = Event()
+        self._messages = cycle(keyed(real_events(4000)))
+        self._thread = Thread(target=self._run, daemon=True)
+        self._failure: BaseException | None = None
+        self.sent = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                some = islice(self._messages, int(2 * self._rate))
+                self.sent += send(self._broker, self._topic, some, rate=self._rate)
+        except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
+            self._failure = error
 
 
 def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
@@ -204,6 +270,15 @@ def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(POLL_S)
+
+
+def check_refusal(worker: Worker, code: int, *words: str) -> None:
+    """It ended with that code, an error and a hint, each on one line, and no traceback."""
+    assert worker.wait() == code, worker.stderr()
+    said = [line for line in worker.stderr().splitlines() if line != "ready"]
+    assert [line.partition(":")[0] for line in said] == ["error", "hint"], worker.stderr()
+    assert all(len(line) < 400 for line in said)
+    assert all(word in worker.stderr() for word in words), worker.stderr()
 
 
 def check_log(ledger: Ledger, records: int, topics: int = 1) -> dict[int, list[Json]]:

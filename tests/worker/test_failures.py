@@ -1,30 +1,18 @@
 """What a worker cannot work with: one line that says so, one that says what to do, and the documented exit code."""
 
-import resource
 import shutil
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.kafka.brokers import Broker, run_tansu
-from tests.worker.rig import Ledger, Worker, check_log, keyed, real_events, send, wait_until
+from tests.worker.rig import Ledger, Worker, check_log, check_refusal, keyed, real_events, send, wait_until
 
 NO_BROKER = "127.0.0.1:1"
 Spoil = Callable[[Ledger], object]
-
-
-def check_refusal(worker: Worker, code: int, *words: str) -> None:
-    """It ended with that code, an error and a hint, each on one line, and no traceback."""
-    assert worker.wait() == code, worker.stderr()
-    said = [line for line in worker.stderr().splitlines() if line != "ready"]
-    assert [line.partition(":")[0] for line in said] == ["error", "hint"], worker.stderr()
-    assert all(len(line) < 400 for line in said)
-    assert all(word in worker.stderr() for word in words), worker.stderr()
 
 
 def about(ledger: Ledger, **members: object) -> None:
@@ -81,53 +69,6 @@ def test_a_worker_whose_broker_is_gone_stops_when_told(tmp_path: Path) -> None:
         assert worker.wait(20) == 0, worker.stderr()
         assert worker.stderr() == "ready\nstopped after 20 records\n"
     check_log(ledger, 20)
-
-
-@contextmanager
-def read_only(directory: Path) -> Iterator[None]:
-    """The directory mounted over itself, read-only; skips the test where that is not allowed."""
-    mount = ["mount", "--bind", "-o", "ro", str(directory), str(directory)]
-    if shutil.which("mount") is None or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(directory)], check=True, capture_output=True)
-        yield
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
-
-
-@pytest.mark.timeout(120)
-def test_a_worker_stops_where_it_cannot_write(tmp_path: Path, quick: Broker) -> None:
-    """A read-only ledger ends the worker with exit 5 and acknowledges nothing; made writable, the log goes on."""
-    topic = quick.topic(2)
-    ledger = Ledger.create(tmp_path / "ledger", topic, shards=2)
-    messages = keyed(real_events(300))
-    send(quick, topic, messages[:100])
-    ledger.run(quick)
-    send(quick, topic, messages[100:])
-    with read_only(ledger.root), ledger.worker(quick, group="reader", idle_s=None) as worker:
-        check_refusal(worker, 5, "read-only")
-    check_log(ledger, 100)
-    ledger.run(quick, group="reader")
-    check_log(ledger, 300)
-
-
-@pytest.mark.timeout(120)
-def test_a_worker_stops_when_the_disk_is_full(tmp_path: Path, quick: Broker) -> None:
-    """Files that cannot grow end a running worker with exit 5; what was committed stands, and the next one goes on after it."""
-    topic = quick.topic(2)
-    messages = keyed(real_events(3000))
-    ledger = Ledger.create(tmp_path / "ledger", topic, shards=2)
-    with ledger.worker(quick, idle_s=None) as worker:
-        worker.wait_ready()
-        send(quick, topic, messages[:50])
-        wait_until(lambda: ledger.size() == 50, 30)
-        resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
-        send(quick, topic, messages[50:])
-        check_refusal(worker, 5)
-    assert ledger.size() < len(messages)
-    ledger.run(quick)
-    check_log(ledger, len(messages))
 
 
 @pytest.mark.timeout(120)

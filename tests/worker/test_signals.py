@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.brokers import Broker
-from tests.worker.rig import Ledger, check_log, keyed, real_events, send, wait_until
-from tests.worker.test_kills import Publishing
+from tests.worker.rig import Ledger, Publishing, check_log, keyed, real_events, send, wait_until
 
 LONG_SESSION_S = 120
 """Longer than a test may take: who does not leave the group keeps its partitions that long."""

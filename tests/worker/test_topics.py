@@ -12,8 +12,7 @@ from ledger.broker.connection import describe_topic
 from ledger.log.ledgerfile import accept_topic, accepted_topics
 from ledger.verify.api import verify
 from tests.kafka.brokers import Broker
-from tests.worker.rig import Ledger, Message, check_log, keyed, real_events, send, wait_until
-from tests.worker.test_failures import check_refusal
+from tests.worker.rig import Ledger, Message, check_log, check_refusal, keyed, real_events, send, wait_until
 
 
 def replace_topic(broker: Broker, topic: str, partitions: int) -> None:

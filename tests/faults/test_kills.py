@@ -3,43 +3,17 @@
 import os
 import random
 import time
-from itertools import count, cycle, islice
+from itertools import count
 from pathlib import Path
-from threading import Event, Thread
-from typing import Self
 
 import pytest
 
+from tests.faults.oracle import check_against_topic
 from tests.kafka.brokers import Broker
-from tests.worker.rig import POLL_S, Ledger, check_log, keyed, real_events, send, wait_until
+from tests.worker.rig import POLL_S, Ledger, Publishing, keyed, real_events, send, wait_until
 
 KILLS = 30 if os.environ.get("LEDGER_LONG") else 6
-RATE = 400
-"""Records a second."""
 SMALL_BATCHES = ("--batch-records", "25", "--batch-age-ms", "5")
-
-
-class Publishing:
-    """Sends real events, over and over, until it is told to stop."""
-
-    def __init__(self, broker: Broker, topic: str) -> None:
-        self._stop = Event()
-        self._messages = cycle(keyed(real_events(4000)))
-        self._thread = Thread(target=self._run, args=(broker, topic), daemon=True)
-        self.sent = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(60)
-        assert not self._thread.is_alive()
-
-    def _run(self, broker: Broker, topic: str) -> None:
-        while not self._stop.is_set():
-            self.sent += send(broker, topic, islice(self._messages, 2 * RATE), rate=RATE)
 
 
 @pytest.mark.timeout(400)
@@ -58,12 +32,8 @@ def test_a_killed_worker_loses_and_doubles_nothing(tmp_path: Path, quick: Broker
                 worker.kill()
             interrupted += ledger.segments() > before
     assert interrupted >= KILLS // 3, "the kills came when nothing was being written"
-
     ledger.run(quick)
-    check_log(ledger, publishing.sent)
-    twin = ledger.twin(tmp_path / "twin")
-    twin.run(quick)
-    assert twin.lines() == ledger.lines()
+    check_against_topic(ledger, quick, publishing.sent)
 
 
 @pytest.mark.timeout(120)
@@ -80,7 +50,4 @@ def test_a_worker_killed_inside_a_batch_leaves_a_log_that_goes_on(tmp_path: Path
             time.sleep(POLL_S * number)
             worker.kill()
     ledger.run(quick)
-    check_log(ledger, len(messages))
-    twin = ledger.twin(tmp_path / "twin")
-    twin.run(quick)
-    assert twin.lines() == ledger.lines()
+    check_against_topic(ledger, quick, len(messages))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.oracle import check_against_topic
 from tests.kafka.brokers import Broker
-from tests.worker.rig import Ledger, check_log, keyed, real_events, send, wait_until
-from tests.worker.test_kills import Publishing
+from tests.worker.rig import Ledger, Publishing, keyed, real_events, send, wait_until
 
 SESSION_S = 6
 
@@ -42,7 +42,7 @@ def test_a_worker_that_was_stopped_for_a_while_does_no_harm(tmp_path: Path, quic
             worker.signal(signal.SIGTERM)
         for worker in (first, second):
             assert worker.wait() == 0, worker.stderr()
-    check_log(ledger, sent)
+    check_against_topic(ledger, quick, sent)
 
 
 @pytest.mark.timeout(120)
@@ -60,7 +60,4 @@ def test_two_workers_on_the_same_partitions_write_each_record_once(tmp_path: Pat
         send(quick, topic, messages)
         for worker in (first, second):
             assert worker.wait() == 0, worker.stderr()
-    check_log(ledger, len(messages))
-    twin = ledger.twin(tmp_path / "twin")
-    twin.run(quick)
-    assert twin.lines() == ledger.lines()
+    check_against_topic(ledger, quick, len(messages))

@@ -24,7 +24,7 @@ from ledger.storage.opening import open_store
 
 __all__ = ["run"]
 
-_QUIET: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+_QUIET: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio", "consumers.transport")
 _IDLE_CHECK_S: Final = 0.1
 _SWITCH_S: Final = 0.001
 """How long folding may keep the interpreter from the threads that fetch and commit; a fetch takes several turns of theirs."""

@@ -23,6 +23,7 @@ _SYNCFS_REPORTS_ERRORS: Final = (5, 8)
 _CODES: Final = {
     errno.ENOSPC: ("disk_full", "free some space or move the ledger, then start again"),
     errno.EDQUOT: ("disk_full", "the disk quota is used up: raise it, then start again"),
+    errno.EFBIG: ("disk_full", "a limit on the size of files is reached: raise it (ulimit -f), then start again"),
     errno.EROFS: ("read_only", "the file system is mounted read-only: find out why, then remount it"),
     errno.EACCES: ("permission_denied", "run as the user that owns the ledger, or correct the permissions"),
     errno.EPERM: ("permission_denied", "the file system may be one without hard links, or the file is immutable"),

@@ -69,7 +69,7 @@ def test_a_worker_stops_when_files_cannot_grow(tmp_path: Path, quick: Broker) ->
         wait_until(lambda: ledger.size() == 50, 30)
         resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
         send(quick, topic, messages[50:])
-        check_refusal(worker, 5)
+        check_refusal(worker, 5, "ulimit -f")
     assert ledger.size() < len(messages)
     ledger.run(quick)
     check_against_topic(ledger, quick, len(messages))

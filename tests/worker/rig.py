@@ -248,6 +248,10 @@ class Publishing:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Send no more, and return once all that was sent is acknowledged."""
         self._stop.set()
         self._thread.join(60)
         assert not self._thread.is_alive()

@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench soak lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ format: $(STAMP) ## rewrite the code in the form that lint asks for
 
 bench: $(STAMP) ## measure, print a table, write bench/results/*.json
 	$(BIN)/python -m bench
+
+MINUTES ?= 5
+BROKER ?= embedded
+
+soak: $(STAMP) ## mixed faults at random under load; MINUTES=5, SEED=7, BROKER=embedded|kafka
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --broker $(BROKER) $(if $(SEED),--seed $(SEED))
 
 lock: $(STAMP) ## pin the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-header --no-emit-index-url \

@@ -24,7 +24,7 @@ from ledger.model.entries import (
     sealed_actor,
 )
 from ledger.model.events import Actor, Event, Known, Rejected
-from ledger.model.fold import NOTHING_FOUND, Found, effective_time, fold
+from ledger.model.fold import NOTHING_FOUND, Found, Kind, effective_time, fold
 from ledger.model.quick import CodeChange, event_parts, fold_code_change, read_code_change
 from ledger.model.reasons import Reason
 from ledger.model.state import ABSENT, Account
@@ -68,6 +68,14 @@ class Batch(msgspec.Struct):
     """To be registered."""
     objects: list[tuple[str, bytes]]
     """Blobs and quarantined bytes: name and content."""
+    outcomes: dict[str, int]
+    """How many entries have each outcome; those that were folded quickly are added at the end."""
+    reasons: dict[str, int]
+    """How many rejected entries have each reason code."""
+
+    def count(self, outcome: str) -> None:
+        """Count one more entry with this outcome."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
 
 
 class Folder:
@@ -94,7 +102,7 @@ class Folder:
         self._origin = f'{{"topic":"{topic}",'
         self._homes: dict[str, int] = {}
         """Accounts that are at home in other shards, as far as they were met."""
-        self._batch = Batch(0, [], [], [], [])
+        self._batch = _empty(0)
         self._actors: dict[str, dict[bytes, tuple[Mac, bytes]]] = {}
         """How those who act are written, by account and actor: the same few act again and again."""
         self._met = 0
@@ -107,15 +115,18 @@ class Folder:
         Raises:
             StoreError, IntegrityError: the log cannot be read; the state is of no use any more.
         """
-        self._batch = batch = Batch(self._state.size, [], [], [], [])
+        self._batch = batch = _empty(self._state.size)
         for start in range(0, len(records), _STRIDE):
             self._fold_some(records[start : start + _STRIDE])
         self._state.frontier.extend(batch.leaves)
+        quickly = len(batch.lines) - sum(batch.outcomes.values())
+        if quickly:  # only deployments are folded quickly
+            batch.outcomes[_DEPLOYED] = batch.outcomes.get(_DEPLOYED, 0) + quickly
         return batch
 
     def refuse(self, record: RecordLike, known: Known, reason: Reason) -> Batch:
         """Append the entry of a record that was refused (requires that its offset follows), of which only this is left: for replays."""
-        self._batch = batch = Batch(self._state.size, [], [], [], [])
+        self._batch = batch = _empty(self._state.size)
         self._stamp_with(record)
         self._reject(record, known, reason, keep=False)
         self._state.frontier.extend(batch.leaves)
@@ -194,6 +205,7 @@ class Folder:
                 self._reject(record, _known(event, account=event.account), _OVERSIZED)
             else:
                 self._append(entry, record, account)
+                self._batch.count("duplicate")
             return
         outcome = fold(account, event, state.recorded, self._found(event))
         if outcome.reason is not None:
@@ -206,6 +218,7 @@ class Folder:
             self._reject(record, _known(event, account=event.account), _OVERSIZED)
             return
         self._append(line.entry, record, account, line.blobs)
+        self._batch.count(outcome.kind)
         account.settle(event.subject, outcome)
         state.made(key, outcome.version, outcome.deployment)
 
@@ -224,6 +237,8 @@ class Folder:
             )
         head = self._head(record, account, mac, effective_at, skew)
         self._append(encode_rejected(head, known, reason), record, account)
+        self._batch.count("rejected")
+        self._batch.reasons[reason.code] = self._batch.reasons.get(reason.code, 0) + 1
 
     def _append(
         self, entry: bytes, record: RecordLike, account: Account | None, blobs: Sequence[tuple[str, bytes]] = ()
@@ -326,6 +341,11 @@ def _read(record: RecordLike) -> CodeChange | Event | Rejected:
     return read_code_change(record.value, record.headers) or decode(record.value, record.headers)
 
 
+def _empty(first: int) -> Batch:
+    return Batch(first, [], [], [], [], {}, {})
+
+
+_DEPLOYED: Final[Kind] = "deployed"
 _STRIDE: Final = 128
 """How many records are decoded before they are folded: what is decoded is to be in the processor's cache still."""
 _OVERSIZED: Final = Reason("oversized_entry", "$", "the entry would be larger than 65,535 bytes")

@@ -15,6 +15,7 @@ Of two writers at the same index one wins. The loser's state is ahead of a log t
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from ledger.errors import StoreConflictError
 from ledger.log.batch import Batch, Folder, home_of, registration
 from ledger.log.ledgerfile import LedgerFile, origin
 from ledger.log.records import RecordLike
+from ledger.log.report import Committed, Extent, Stopwatch, extent_of
 from ledger.log.segments import encode_segment
 from ledger.log.snapshot import PackedSnapshot, SnapshotFiles
 from ledger.log.state import ShardState, load_state
@@ -55,6 +57,12 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """blobs and quarantined bytes: all this is durable before the segment."""
     snapshot: PackedSnapshot | None
     """To be written once the segment is durable."""
+    outcomes: dict[str, int]
+    """Entries by outcome,"""
+    reasons: dict[str, int]
+    """and rejected ones by reason code."""
+    recorded_at: str
+    """Recorded time of the last entry."""
 
 
 class ShardWriter:
@@ -89,6 +97,15 @@ class ShardWriter:
         """How many entries there are, drafts included."""
         return self._state.size
 
+    @property
+    def recorded_at(self) -> str:
+        """Recorded time of the last entry, drafts included; the earliest time there is where there is none."""
+        return self._state.recorded.text
+
+    def extent(self) -> Extent:
+        """How large the state is; may be asked while another thread folds."""
+        return extent_of(self._state.accounts)
+
     # --- folding ---------------------------------------------------------------------------------------------------------------------
 
     def fold(self, records: Sequence[RecordLike]) -> Draft | None:
@@ -120,34 +137,55 @@ class ShardWriter:
             accounts=batch.new_accounts,
             objects=list(dict(batch.objects).items()),
             snapshot=snapshot,
+            outcomes=batch.outcomes,
+            reasons=batch.reasons,
+            recorded_at=state.recorded.text,
         )
 
     # --- committing ------------------------------------------------------------------------------------------------------------------
 
-    def commit(self, draft: Draft) -> None:
+    def commit(self, draft: Draft) -> Committed:
         """Make a draft durable (requires that all drafts before it are).
+
+        Returns:
+            What was written, and how long each step took.
 
         Raises:
             StoreConflictError: another writer has written at this index, made a key or registered an account first: open the writer
                 again.
             StoreError: stop; whether the segment was written is found out on opening again.
         """
-        self._make_durable(draft)
+        watch = Stopwatch()
+        self._make_durable(draft, watch)
         name = layout.segment(self._state.shard, draft.first)
+        started = perf_counter()
         data = encode_segment(draft.lines, sign(draft.checkpoint, self._signer))
+        watch.seconds["encode"] = perf_counter() - started
         # Until here nothing of the batch is in the log; once put returns, all of it is, with its checkpoint.
-        self._store.put(name, data)
+        watch.run("segment", lambda: self._store.put(name, data))
         self._state.sealed(draft.first, len(draft.lines))
-        if draft.snapshot is not None:
-            self._keep(draft.snapshot)
+        snapshot = draft.snapshot
+        if snapshot is not None:
+            watch.run("snapshot", lambda: self._keep(snapshot))
+        return Committed(
+            entries=len(draft.lines),
+            size=draft.checkpoint.size,
+            outcomes=draft.outcomes,
+            reasons=draft.reasons,
+            recorded_at=draft.recorded_at,
+            entry_bytes=sum(map(len, draft.lines)),
+            segment_bytes=len(data),
+            seconds=watch.seconds,
+        )
 
-    def _make_durable(self, draft: Draft) -> None:
+    def _make_durable(self, draft: Draft, watch: Stopwatch) -> None:
         """Write what the draft's segment will refer to. A crash after this leaves objects that no entry uses yet."""
-        self._keys.keep(draft.keys)
+        if draft.keys:
+            watch.run("keys", lambda: self._keys.keep(draft.keys))
         if draft.accounts:
-            self._register(draft.accounts)
+            watch.run("accounts", lambda: self._register(draft.accounts))
         if draft.objects:
-            self._put_objects(draft.objects)
+            watch.run("objects", lambda: self._put_objects(draft.objects))
             self._state.stored(draft.objects)
 
     def _put_objects(self, objects: list[tuple[str, bytes]]) -> None:

@@ -5,6 +5,7 @@
 import os
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -32,6 +33,22 @@ BrokerLog = Annotated[
 Group = Annotated[
     str | None, typer.Option("--group", metavar="NAME", help="Consumer group; default: ledger-NAME of the ledger.")
 ]
+
+
+class LogFormat(StrEnum):
+    """How a worker says what it does."""
+
+    auto = "auto"
+    text = "text"
+    json = "json"
+
+
+class LogLevel(StrEnum):
+    """What a worker says at least."""
+
+    info = "info"
+    warning = "warning"
+    error = "error"
 
 
 def register(app: typer.Typer) -> None:
@@ -78,6 +95,33 @@ def worker(
         float,
         typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),
     ] = 10.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port", min=0, max=65535, metavar="P", help="Serve Prometheus metrics and health; 0: a free port."
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option("--metrics-host", metavar="ADDRESS", help="Address to serve them at.")
+    ] = "127.0.0.1",
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Of its lines on stderr; auto: text on a terminal, else JSON.")
+    ] = LogFormat.auto,
+    log_level: Annotated[LogLevel, typer.Option("--log-level", help="What it says at least.")] = LogLevel.info,
+    summary: Annotated[
+        float, typer.Option("--summary", min=1, metavar="SECONDS", help="How often to sum up what was done.")
+    ] = 60.0,
+    slow_step: Annotated[
+        float,
+        typer.Option("--slow-step", min=0.1, metavar="SECONDS", help="A fold or commit is said to be slow after,"),
+    ] = 10.0,
+    hung_step: Annotated[
+        float, typer.Option("--hung-step", min=0.1, metavar="SECONDS", help="and stops the worker after so long.")
+    ] = 120.0,
+    stop_timeout: Annotated[
+        float,
+        typer.Option("--stop-timeout", min=0.1, metavar="SECONDS", help="How long to finish when told to stop."),
+    ] = 15.0,
     keys: Keys = None,
 ) -> None:
     """Fold change events from Kafka into the ledger.
@@ -97,6 +141,21 @@ def worker(
         batch_age,
         "--session-timeout",
         session_timeout,
+        *([] if metrics_port is None else ["--metrics-port", metrics_port]),
+        "--metrics-host",
+        metrics_host,
+        "--log-format",
+        log_format,
+        "--log-level",
+        log_level,
+        "--summary",
+        summary,
+        "--slow-step",
+        slow_step,
+        "--hung-step",
+        hung_step,
+        "--stop-timeout",
+        stop_timeout,
     )
     arguments = worker_arguments(
         ledger,

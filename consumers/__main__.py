@@ -4,37 +4,44 @@ import argparse
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
+from typing import Final, NoReturn
 
+from consumers.logs import FORMATS, LEVELS, Log
 from consumers.settings import Settings
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LedgerError
+
+_SECONDS: Final = {
+    "--session-timeout": "session_timeout_s",
+    "--slow-step": "slow_step_s",
+    "--hung-step": "hung_step_s",
+    "--stop-timeout": "stop_timeout_s",
+    "--summary": "summary_s",
+}
+"""Options in seconds, and their settings."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; returns the exit code."""
     settings = _settings(arguments)
+    log = Log(settings.log_format, settings.log_level)
     try:
         from consumers.worker import run
 
-        records = run(settings)
+        records = run(settings, log)
     except LedgerError as error:
-        _say(f"error: {error.message}")
-        if error.hint:
-            _say(f"hint: {error.hint}")
+        log.failed(error)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort of the process
         if os.environ.get("LEDGER_DEBUG"):
             traceback.print_exc()
-        _say(f"internal error: {type(error).__name__}: {error}")
+        log.crashed(error, EXIT_INTERNAL)
         return EXIT_INTERNAL
-    _say(f"stopped after {records} records")
+    log.stopped(records)
     return 0
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
 
 
 def _settings(arguments: list[str] | None) -> Settings:
@@ -49,15 +56,22 @@ def _settings(arguments: list[str] | None) -> Settings:
     parser.add_argument("--until-idle", dest="until_idle_s", type=float)
     for name in ("batch_records", "batch_bytes", "batch_age_ms"):
         parser.add_argument("--" + name.replace("_", "-"), dest=name, type=int, default=defaults[name])
-    parser.add_argument(
-        "--session-timeout", dest="session_timeout_s", type=float, default=defaults["session_timeout_s"]
-    )
+    for option, name in _SECONDS.items():
+        parser.add_argument(option, dest=name, type=float, default=defaults[name])
+    parser.add_argument("--metrics-port", type=int)
+    parser.add_argument("--metrics-host", default=defaults["metrics_host"])
+    parser.add_argument("--log-format", choices=FORMATS, default=defaults["log_format"])
+    parser.add_argument("--log-level", choices=LEVELS, default=defaults["log_level"])
     return Settings(**vars(parser.parse_args(arguments)))
 
 
-if __name__ == "__main__":
-    # The process ends here whatever threads of clients are still about: everything that counts is on storage.
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+def end(code: int) -> NoReturn:
+    """End the process here, whatever threads of clients or hanging stores are still about: everything that counts is on storage."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
+
+
+if __name__ == "__main__":
+    end(main())

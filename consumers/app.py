@@ -1,6 +1,6 @@
 """The Faust app: one agent on the ledger's topic, with the batch transport."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,7 +14,7 @@ from consumers.shards import Shards
 from consumers.transport import BatchConsumer, BatchTransport
 from ledger.log.ledgerfile import LedgerFile
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "end_offsets"]
 
 _DAY_S: Final = 86_400.0
 _ANSWER_S: Final = 10.0
@@ -82,6 +82,13 @@ async def _finish(app: faust.App, shards: Shards) -> None:
     await shards.finish()
     if shards.failure is None:
         await cast(Awaitable[bool], app.consumer.commit())
+
+
+async def end_offsets(app: faust.App, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """Where partitions end, as the broker says at this moment."""
+    wanted = [TP(topic, partition) for partition in partitions]
+    found = await app.consumer.highwaters(*wanted) if wanted else {}
+    return {partition.partition: int(offset) for partition, offset in found.items()}
 
 
 async def _log_start(app: faust.App, partition: TP) -> int:

@@ -4,11 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
+from time import perf_counter
 from typing import TypeVar
 
+from consumers.operation import Operation
 from consumers.settings import Settings
 from ledger.errors import StoreConflictError, StoreError
 from ledger.log.records import RecordLike
+from ledger.log.report import Committed, Extent
 from ledger.log.writer import Draft, ShardWriter
 
 __all__ = ["Fetched", "Partition", "Tools"]
@@ -56,6 +59,7 @@ class Tools:
         open_shard: Callable[[int], ShardWriter],
         check_origin: Callable[[int, int, int, int], Coroutine[None, None, None]],
         committed: Callable[[int], None],
+        seen: Operation | None = None,
     ) -> None:
         self.settings = settings
         self.folding = folding
@@ -66,6 +70,8 @@ class Tools:
         """Given partition, the ledger's next offset, the one asked for and the first fetched: raises unless the records are what they seem."""
         self.committed = committed
         """Told the number of records after each batch."""
+        self.seen = seen or Operation()
+        """Told what happens."""
 
 
 class Partition:
@@ -76,7 +82,7 @@ class Partition:
         self._writer = writer
         self._tools = tools
         self._queue: asyncio.Queue[Fetched | None] = asyncio.Queue(tools.settings.queued_fetches)
-        self._in_flight: deque[tuple[list[Fetched], asyncio.Task[None]]] = deque()
+        self._in_flight: deque[tuple[list[Fetched], asyncio.Task[Committed | None]]] = deque()
         self._takes_more = True
         self.is_idle = True
         """Whether all that was offered is committed."""
@@ -85,6 +91,10 @@ class Partition:
     def next_offset(self) -> int:
         """The ledger's next offset, drafts included."""
         return self._writer.next_offset
+
+    def extent(self) -> Extent:
+        """How large the state is."""
+        return self._writer.extent()
 
     async def offer(self, fetched: Fetched) -> None:
         """Queue a fetched batch; waits while too many wait already. Once `finish` is called, what is not queued is dropped unacknowledged."""
@@ -121,7 +131,7 @@ class Partition:
 
     async def save(self) -> None:
         """Keep a snapshot (requires that `run` has ended without an error)."""
-        await self._in(self._tools.folding, self._writer.save_snapshot)
+        await self._in("snapshot", self._tools.folding, self._writer.save_snapshot)
 
     async def _gather(self) -> tuple[list[Fetched], bool]:
         """The next batch, bounded by count, bytes and age, and whether it is the last one."""
@@ -129,6 +139,7 @@ class Partition:
         first = await self._next()
         if first is None:
             return [], True
+        started = perf_counter()
         batch, records, size = [first], len(first.records), first.size
         deadline = asyncio.get_running_loop().time() + settings.batch_age_ms / 1000
         while records < settings.batch_records and size < settings.batch_bytes:
@@ -144,6 +155,7 @@ class Partition:
             batch.append(fetched)
             records += len(fetched.records)
             size += fetched.size
+        self._tools.seen.took("gather", perf_counter() - started)
         return batch, False
 
     async def _next(self) -> Fetched | None:
@@ -177,13 +189,14 @@ class Partition:
 
     async def _fold(self, batch: list[Fetched]) -> Draft | None:
         records = [record for fetched in batch for record in fetched.records]
-        return await self._in(self._tools.folding, lambda: self._writer.fold(records))
+        return await self._in("fold", self._tools.folding, lambda: self._writer.fold(records))
 
-    async def _commit(self, draft: Draft | None, before: asyncio.Task[None] | None) -> None:
+    async def _commit(self, draft: Draft | None, before: asyncio.Task[Committed | None] | None) -> Committed | None:
         if before is not None:
             await before  # a segment is never written before those that it follows
-        if draft is not None:
-            await self._in(self._tools.committing, lambda: self._writer.commit(draft))
+        if draft is None:
+            return None
+        return await self._in("commit", self._tools.committing, lambda: self._writer.commit(draft))
 
     async def _settle(self) -> None:
         """Wait until nothing is in flight."""
@@ -195,14 +208,21 @@ class Partition:
 
     async def _settle_oldest(self) -> None:
         batch, task = self._in_flight[0]
-        await task
+        report = await task
         self._in_flight.popleft()
-        self._acknowledge(batch)
+        self._acknowledge(batch, report)
 
-    def _acknowledge(self, batch: list[Fetched]) -> None:
+    def _acknowledge(self, batch: list[Fetched], report: Committed | None) -> None:
+        started = perf_counter()
         for fetched in batch:
             fetched.acknowledge()
-        self._tools.committed(sum(len(fetched.records) for fetched in batch))
+        records = sum(len(fetched.records) for fetched in batch)
+        self._tools.committed(records)
+        if batch:
+            seen = self._tools.seen
+            seen.took("acknowledge", perf_counter() - started)
+            size = sum(fetched.size for fetched in batch)
+            seen.committed(self.number, records, size, batch[-1].records[-1].offset + 1, report)
 
     async def _recover(self, error: StoreError, batch: list[Fetched]) -> None:
         """After a lost race or a failing store: read what is really there, and go on after it with all that is not acknowledged.
@@ -212,7 +232,7 @@ class Partition:
         Raises:
             StoreError: the store goes on failing.
         """
-        settings = self._tools.settings
+        settings, seen = self._tools.settings, self._tools.seen
         waiting = [fetched for gathered, _ in self._in_flight for fetched in gathered] + batch
         await asyncio.gather(*(task for _, task in self._in_flight), return_exceptions=True)
         self._in_flight.clear()
@@ -222,17 +242,22 @@ class Partition:
                 failures += 1
                 if failures > settings.retries:
                     raise error
-                await asyncio.sleep(settings.retry_pause_s * 2 ** (failures - 1))
+                pause_s = settings.retry_pause_s * 2 ** (failures - 1)
+                seen.retry(self.number, error, failures, pause_s)
+                await asyncio.sleep(pause_s)
+            else:
+                seen.conflict(self.number, error)
             try:
-                self._writer = await self._in(self._tools.folding, lambda: self._tools.open_shard(self.number))
+                self._writer = await self._in("load", self._tools.folding, lambda: self._tools.open_shard(self.number))
                 draft = await self._fold(waiting) if waiting else None
-                await self._commit(draft, None)
+                report = await self._commit(draft, None)
             except StoreError as again:
                 error = again
                 continue
-            self._acknowledge(waiting)
+            self._acknowledge(waiting, report)
+            seen.recovered(self.number, self.next_offset)
             return
 
-    @staticmethod
-    async def _in(executor: Executor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+    async def _in(self, step: str, executor: Executor, work: Callable[[], T]) -> T:
+        steps = self._tools.seen.steps
+        return await asyncio.get_running_loop().run_in_executor(executor, steps.run, step, self.number, work)

@@ -43,3 +43,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often a store that fails is tried again before the worker stops,"""
     retry_pause_s: float = 0.2
     """waiting so long at first, twice as long each time."""
+    slow_step_s: float = 10.0
+    """A fold or commit that takes longer is said in the log and makes `/healthz` answer 503;"""
+    hung_step_s: float = 120.0
+    """one that takes longer than this stops the worker."""
+    stop_timeout_s: float = 15.0
+    """How long a worker that was told to stop may go on finishing before it gives up what is not committed."""
+    metrics_port: int | None = None
+    """Where metrics and health are served; 0 takes a free port, None serves none."""
+    metrics_host: str = "127.0.0.1"
+    lag_check_s: float = 5.0
+    """How often the broker is asked where partitions end, if metrics are served."""
+    log_format: str = "auto"
+    """`text`, `json`, or `auto`: text on a terminal and JSON elsewhere."""
+    log_level: str = "info"
+    """What is said at least: `info`, `warning` or `error`."""
+    summary_s: float = 60.0
+    """How often what was done is summed up, if anything was."""

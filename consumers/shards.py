@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
+from consumers.operation import Operation, ShardFacts
 from consumers.partition import Fetched, Partition, Tools
 from consumers.settings import Settings
+from consumers.watchdog import hanging
 from ledger.broker.connection import TopicIdProbe
 from ledger.errors import BrokerError, LedgerError
 from ledger.log.ledgerfile import LedgerFile, accept_topic, accepted_topics
@@ -21,6 +23,7 @@ __all__ = ["Shards", "check_topic"]
 _BROKER_PATIENCE_S: Final = 60.0
 _BROKER_PAUSE_S: Final = 0.5
 
+T = TypeVar("T")
 LogStart = Callable[[int], Awaitable[int]]
 """Given a partition, the offset of the first record that the broker still holds."""
 
@@ -32,8 +35,17 @@ class Shards:
     `stopped` is set; from then on nothing is folded, committed or acknowledged.
     """
 
-    def __init__(self, settings: Settings, store: Store, keys: KeyStore, file: LedgerFile, topic_id: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        keys: KeyStore,
+        file: LedgerFile,
+        topic_id: str,
+        seen: Operation | None = None,
+    ) -> None:
         self._settings = settings
+        self._seen = seen or Operation()
         self._store = store
         self._keys = keys
         self._file = file
@@ -42,13 +54,17 @@ class Shards:
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="topic")
         self._probe = TopicIdProbe(settings.bootstrap, file.topic)
-        self._tools = Tools(settings, self._folding, self._committing, self._open, self._check_origin, self._count)
+        self._tools = Tools(
+            settings, self._folding, self._committing, self._open, self._check_origin, self._count, self._seen
+        )
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
         self._changing = asyncio.Lock()
         """Held while shards are opened or let go: Faust may seek twice after one rebalance, and each shard is to be opened once."""
         self.log_start: LogStart | None = None
         self.failure: BaseException | None = None
         self.stopped = asyncio.Event()
+        self._given_up = asyncio.Event()
+        """Set where something hangs: from then on nobody waits for the threads."""
         self.entries = 0
         """Records committed by this worker."""
         self.last_activity = time.monotonic()
@@ -64,16 +80,24 @@ class Shards:
             async with self._changing:
                 for number in sorted(partitions):
                     if number not in self._running and self.failure is None:
-                        writer = await self._in_folding(number)
-                        partition = Partition(number, writer, self._tools)
-                        self._running[number] = (partition, asyncio.create_task(self._run(partition)))
+                        await self._take(number)
                     if number in self._running:
                         offsets[number] = self._running[number][0].next_offset
         except Exception as error:  # noqa: BLE001 - any failure stops the worker; none may reach Faust
             self.fail(error)
         self.is_assigned = True
+        self._seen.settled()
         self.last_activity = time.monotonic()
         return offsets
+
+    async def _take(self, number: int) -> None:
+        """Open a shard and begin working on it."""
+        started = time.monotonic()
+        writer = await self._unless_given_up(self._in_folding(number))
+        partition = Partition(number, writer, self._tools)
+        facts = ShardFacts(partition.next_offset, writer.size, writer.recorded_at, partition.extent)
+        self._seen.assigned(number, facts, time.monotonic() - started)
+        self._running[number] = (partition, asyncio.create_task(self._run(partition)))
 
     async def offer(self, partition: int, fetched: Fetched) -> None:
         """Hand over a fetched batch; one of a partition that is not (or no longer) ours is dropped unacknowledged."""
@@ -83,7 +107,21 @@ class Shards:
             await running[0].offer(fetched)
 
     async def finish(self) -> None:
-        """Commit what is queued of every partition, and let go of them all."""
+        """Commit what is queued of every partition, and let go of them all; once the worker was told to stop, within `stop_timeout_s`."""
+        finishing = asyncio.create_task(self._finish())
+        given_up = asyncio.create_task(self._given_up.wait())
+        limit = self._settings.stop_timeout_s if self.is_stopping else None
+        await asyncio.wait({finishing, given_up}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        given_up.cancel()
+        if finishing.done():
+            await finishing
+            return
+        running = self._seen.steps.running()
+        self.give_up(hanging(running[0] if running else None))
+        finishing.cancel()
+        await asyncio.wait({finishing})
+
+    async def _finish(self) -> None:
         async with self._changing:
             running, self._running = self._running, {}
             for partition, task in running.values():
@@ -96,6 +134,7 @@ class Shards:
                         await partition.save()
                     except (LedgerError, OSError) as error:
                         self.fail(error)
+            self._seen.revoked(sorted(running))
 
     @property
     def idle_s(self) -> float:
@@ -122,12 +161,35 @@ class Shards:
         """Keep the first failure and stop."""
         if self.failure is None:
             self.failure = error
+            self._seen.failure = f"{type(error).__name__}: {error}"
+            self._seen.stopping("something went wrong, see below")
         self.stopped.set()
+
+    def give_up(self, error: LedgerError) -> None:
+        """Stop without waiting for what hangs: what its threads still write is whole, and the next start finds it."""
+        self.fail(error)
+        self._given_up.set()
+
+    async def check_lag(self, end_offsets: Callable[[Iterable[int]], Awaitable[dict[int, int]]]) -> None:
+        """Ask the broker now and then where the partitions end; what it does not tell stays unknown."""
+        while not self.stopped.is_set():
+            try:
+                async with asyncio.timeout(self._settings.lag_check_s):
+                    ends = await end_offsets(tuple(self._running))
+            except Exception:  # noqa: BLE001 - the assignment is changing, or the broker is away: others say so
+                ends = {}
+            for number, end in ends.items():
+                if number in self._seen.shards:
+                    self._seen.shards[number].reaches(end)
+            try:
+                await asyncio.wait_for(self.stopped.wait(), self._settings.lag_check_s)
+            except TimeoutError:
+                continue
 
     def close(self) -> None:
         """End the threads and the probe's connection."""
         for executor in (self._folding, self._committing):
-            executor.shutdown(wait=True)
+            executor.shutdown(wait=not self._given_up.is_set(), cancel_futures=True)
         self._asking.shutdown(wait=False)  # nobody wants the answer any more, and it may take its time
         self._probe.close()
 
@@ -140,7 +202,20 @@ class Shards:
             self.fail(error)
 
     async def _in_folding(self, number: int) -> ShardWriter:
-        return await asyncio.get_running_loop().run_in_executor(self._folding, self._open, number)
+        steps = self._seen.steps
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._folding, steps.run, "load", number, lambda: self._open(number))
+
+    async def _unless_given_up(self, work: Awaitable[T]) -> T:
+        """The result of some work; raises the failure where the worker gives up meanwhile."""
+        task = asyncio.ensure_future(work)
+        given_up = asyncio.create_task(self._given_up.wait())
+        await asyncio.wait({task, given_up}, return_when=asyncio.FIRST_COMPLETED)
+        given_up.cancel()
+        if not task.done() and self.failure is not None:
+            task.cancel()
+            raise self.failure
+        return await task
 
     def _open(self, number: int) -> ShardWriter:
         writer = open_writer(self._store, self._file, self._keys, number, self._topic_id, self._settings.cache)
@@ -185,6 +260,7 @@ class Shards:
                     raise
                 await asyncio.sleep(_BROKER_PAUSE_S)
                 continue
+            self._seen.broker_answered = time.monotonic()
             check_topic(self._file, described.topic_id, described.partitions, frozenset((self._topic_id,)))
             return
 

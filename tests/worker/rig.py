@@ -173,6 +173,7 @@ class Worker:
         group: str,
         options: Sequence[str],
         keys: Path | None = None,
+        program: Sequence[str] = ("consumers",),
         *,
         faults: Sequence[Fault] = (),
         logs: Path | None = None,
@@ -180,9 +181,11 @@ class Worker:
         self._log = (logs or root.parent) / f"{root.name}-worker-{uuid4()}.log"
         self._journal = self._log.with_suffix(".faults")
         faulty = ["tests.faults.process", msgspec.json.encode(faults).decode(), str(self._journal)]
-        command = [sys.executable, "-m", *(faulty if faults else ["consumers"])]
+        command = [sys.executable, "-m", *(faulty if faults else program)]
         command += ["--ledger", str(root), "--keys", str(keys or root / "keys")]
         command += ["--bootstrap", bootstrap, "--group", group]
+        if "--log-format" not in options:  # nothing but `ready`, errors and the count at the end, a line each
+            command += ["--log-format", "text", "--log-level", "error"]
         if "--cache" not in options:
             command += ["--cache", str(root / "cache")]
         with self._log.open("wb") as log:

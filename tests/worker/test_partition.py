@@ -16,6 +16,7 @@ from consumers.shards import Shards
 from ledger.errors import BrokerError, LedgerError, StoreConflictError, StoreError
 from ledger.log.ledgerfile import LedgerFile, create_ledger
 from ledger.log.records import Record
+from ledger.log.report import Committed
 from ledger.log.writer import Draft, ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
@@ -63,10 +64,10 @@ class Rig:
         writer = open_writer(self.ledger.store, self.file, keys, shard, "id", None)
         commit = writer.commit
 
-        def refusing(draft: Draft) -> None:
+        def refusing(draft: Draft) -> Committed:
             if self.refusals:
                 raise self.refusals.pop(0)
-            commit(draft)
+            return commit(draft)
 
         writer.commit = refusing  # type: ignore[method-assign]
         return writer

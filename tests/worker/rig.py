@@ -210,8 +210,12 @@ class Worker:
 
     def wait_ready(self) -> None:
         """Return once it consumes."""
-        wait_until(lambda: "ready\n" in self.stderr() or self.process.poll() is not None, READY_TIMEOUT_S)
-        assert self.process.poll() is None or "ready\n" in self.stderr(), self.stderr()
+        wait_until(lambda: self._is_ready() or self.process.poll() is not None, READY_TIMEOUT_S)
+        assert self.process.poll() is None or self._is_ready(), self.stderr()
+
+    def _is_ready(self) -> bool:
+        said = self.stderr()
+        return "ready\n" in said or '"event": "ready"' in said
 
     def wait(self, timeout_s: float = END_TIMEOUT_S) -> int:
         """Its exit code, once it has ended by itself."""

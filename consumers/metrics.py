@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Final, get_args
 
 from faust import __version__ as faust_version
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -47,6 +55,7 @@ class Metrics:
     """All metrics of one worker, in a registry of their own; a `Listener` of its operation."""
 
     def __init__(self, seen: Operation) -> None:
+        disable_created_metrics()  # a series more for each counter, which nobody asks for
         self._registry = registry = CollectorRegistry()
         self._entries = Counter("ledger_entries", "Entries committed.", ["partition", "outcome"], registry=registry)
         self._rejected = Counter("ledger_rejected", "Records rejected.", ["reason"], registry=registry)

@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.worker.rig import READY_TIMEOUT_S, Worker, wait_until
 
+OPERATED: Final = 903
+"""How many records the worker of the fixture `seen` has had: real ones, a duplicate and two that are refused."""
 _URL: Final = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 

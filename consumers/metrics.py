@@ -55,7 +55,7 @@ class Metrics:
     """All metrics of one worker, in a registry of their own; a `Listener` of its operation."""
 
     def __init__(self, seen: Operation) -> None:
-        disable_created_metrics()  # a series more for each counter, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which nobody asks for
         self._registry = registry = CollectorRegistry()
         self._entries = Counter("ledger_entries", "Entries committed.", ["partition", "outcome"], registry=registry)
         self._rejected = Counter("ledger_rejected", "Records rejected.", ["reason"], registry=registry)

@@ -15,8 +15,8 @@ from consumers.operation import Operation, ShardFacts
 from ledger.errors import StoreConflictError, StoreError
 from ledger.log.report import Extent
 from tests.worker.probing import OPERATED, Probe
-from tests.worker.rig import Ledger, Worker, wait_until
-from tests.worker.test_failures import NO_BROKER, check_refusal
+from tests.worker.rig import Ledger, Worker, check_refusal, wait_until
+from tests.worker.test_failures import NO_BROKER
 from tests.worker.test_partition import Rig, records, run, settings
 
 

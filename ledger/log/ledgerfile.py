@@ -18,6 +18,7 @@ __all__ = [
     "accepted_topics",
     "check_names",
     "create_ledger",
+    "is_topic_id",
     "origin",
     "read_ledger_file",
     "topic_file",
@@ -133,9 +134,14 @@ def _damaged() -> IntegrityError:
     return IntegrityError("bad_ledger_file", f"{layout.LEDGER_FILE} is damaged", "restore it from a copy")
 
 
+def is_topic_id(text: str) -> bool:
+    """Whether a broker may call a topic so."""
+    return _TOPIC_ID.fullmatch(text) is not None
+
+
 def accept_topic(store: Store, topic: str, topic_id: str) -> None:
     """Accept the records of the topic with this id; durable on return, and no error where it was accepted before."""
-    if not _TOPIC_ID.fullmatch(topic_id):
+    if not is_topic_id(topic_id):
         raise UsageError("bad_topic_id", f"{topic_id!r} is no topic id", "copy it from the worker's message")
     store.put_many([(layout.topic(topic_id), topic_file(topic, topic_id))])
 

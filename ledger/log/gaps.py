@@ -20,6 +20,7 @@ __all__ = [
     "Accepted",
     "AcceptedGap",
     "accept_gap",
+    "check",
     "first_not_accepted",
     "gap_before",
     "gap_file",
@@ -79,7 +80,7 @@ def accept_gap(store: Store, gap: AcceptedGap) -> bool:
     Raises:
         UsageError: `bad_gap` for one that cannot be; `gap_differs`, where another was accepted that begins at the same offset.
     """
-    _check(gap)
+    check(gap)
     name, content = layout.gap(gap.partition, gap.topic_id, gap.from_), gap_file(gap)
     if store.put_many([(name, content)])[0]:
         return True
@@ -121,7 +122,7 @@ def parse_gap(name: str, data: bytes) -> AcceptedGap:
     """
     try:
         gap = msgspec.json.decode(data, type=AcceptedGap)
-        _check(gap)
+        check(gap)
         if gap_file(gap) == data and layout.gap(gap.partition, gap.topic_id, gap.from_) == name:
             return gap
     except (msgspec.MsgspecError, UnicodeDecodeError, UsageError):
@@ -129,8 +130,12 @@ def parse_gap(name: str, data: bytes) -> AcceptedGap:
     raise IntegrityError("bad_gap", f"{name} does not say that a gap is accepted", "run: ledger verify")
 
 
-def _check(gap: AcceptedGap) -> None:
-    """Refuse what no accepted gap can be."""
+def check(gap: AcceptedGap) -> None:
+    """Refuse what no accepted gap can be.
+
+    Raises:
+        UsageError: `bad_gap`.
+    """
     if not 0 <= gap.partition < layout.MAX_SHARDS or not is_topic_id(gap.topic_id):
         raise UsageError("bad_gap", f"no partition {gap.partition} of a topic {gap.topic_id!r} can be")
     if not 0 <= gap.from_ <= gap.to < MAX_OFFSET:

@@ -98,7 +98,7 @@ class Chain:
             raise BadError("unknown_topic", "the first entry names no topic id")
         expected = self.next_offset
         if origin.gap is not UNSET:
-            self._check_gap(origin.gap)
+            self._check_gap(origin.gap, origin.offset)
             expected = origin.gap.to + 1
         if origin.skipped is not UNSET:
             if origin.skipped < 1:
@@ -110,13 +110,15 @@ class Chain:
             raise BadError(kind, message, expected=str(expected), found=str(origin.offset))
         self.next_offset = origin.offset + 1
 
-    def _check_gap(self, gap: Gap) -> None:
+    def _check_gap(self, gap: Gap, offset: int) -> None:
         """Records may be lost only where somebody has accepted that, and the entry says just what was accepted."""
         expected = self.next_offset
         if gap.from_ != expected or gap.to < expected:
             raise BadError("offset_gap", f"the gap from offset {gap.from_} to {gap.to} does not begin at {expected}")
         accepted = self._gaps.get(self.topic_id, {})
-        known = gap_before(accepted, expected, gap.to + 1)
+        # What was accepted beyond the gap's end may have been accepted later.
+        then = {start: one for start, one in accepted.items() if start <= gap.to}
+        known = gap_before(then, expected, offset)
         if known is None or known.to != gap.to:
             to = "nothing" if known is None else f"{expected} to {known.to}"
             message = f"the entry says that the loss of offsets {expected} to {gap.to} was accepted; what was accepted is {to}"

@@ -55,6 +55,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+log.cleaner.backoff.ms=200
 auto.create.topics.enable=false
 """
 
@@ -191,19 +192,12 @@ def _fetch_jars() -> None:
 
 @contextmanager
 def run_kafka(directory: Path) -> Iterator[Broker]:
-    """Apache Kafka as one node, its data and log in the directory."""
+    """Apache Kafka as one node, its data and log in the directory; run there again, it has what it had, at the same port."""
     java = ["java", "-cp", f"{kafka_jars()}/*"]
-    port, controller = _free_ports(2)
     properties = directory / "server.properties"
-    properties.write_text(_PROPERTIES.format(port=port, controller=controller, directory=directory))
-    storage = [*java, "kafka.tools.StorageTool"]
-    cluster = subprocess.run([*storage, "random-uuid"], check=True, capture_output=True, text=True, timeout=60)
-    subprocess.run(
-        [*storage, "format", "-t", cluster.stdout.strip(), "-c", properties],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
+    if not properties.exists():
+        _format(directory, properties, [*java, "kafka.tools.StorageTool"])
+    port = int(properties.read_text().partition("listeners=PLAINTEXT://127.0.0.1:")[2].partition(",")[0])
     with (directory / "broker.log").open("wb") as log:
         process = subprocess.Popen(
             [java[0], "-Xmx512m", *java[1:], "kafka.Kafka", properties],
@@ -218,6 +212,18 @@ def run_kafka(directory: Path) -> Iterator[Broker]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _format(directory: Path, properties: Path, storage: list[str]) -> None:
+    port, controller = _free_ports(2)
+    properties.write_text(_PROPERTIES.format(port=port, controller=controller, directory=directory))
+    cluster = subprocess.run([*storage, "random-uuid"], check=True, capture_output=True, text=True, timeout=60)
+    subprocess.run(
+        [*storage, "format", "-t", cluster.stdout.strip(), "-c", properties],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
 
 
 @contextmanager

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient
 
 from ledger.broker.connection import describe_topic
 from ledger.log.ledgerfile import accept_topic, accepted_topics
@@ -70,25 +68,6 @@ def test_a_topic_made_anew_while_nobody_looks_is_refused(tmp_path: Path, kafka: 
         assert worker.wait() == 5, worker.stderr()
     assert ledger.size() == 50
     assert not (ledger.root / "quarantine").exists()
-
-
-@pytest.mark.timeout(120)
-def test_expired_records_are_never_passed_over(tmp_path: Path, kafka: Broker) -> None:
-    """Records that the broker dropped before they were read end the worker with exit 5; it says how many."""
-    topic = kafka.topic(1)
-    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
-    messages = keyed(real_events(120))
-    send(kafka, topic, messages[:50])
-    ledger.run(kafka)
-    send(kafka, topic, messages[50:])
-    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-    try:
-        admin.delete_records({TopicPartition(topic, 0): 70})
-    finally:
-        admin.close()
-    with ledger.worker(kafka, idle_s=None) as worker:
-        check_refusal(worker, 5, "20 records expired")
-    check_log(ledger, 50)
 
 
 async def send_in_transactions(broker: Broker, topic: str, messages: list[Message], fates: str) -> None:

@@ -80,7 +80,7 @@ def accept_gap(
     from ledger.query.opened import read_about
 
     store, about = read_about(ledger)
-    tail = accepting.read_tail(store, partition) if 0 <= partition < about.shards else accepting.Tail()
+    tail = accepting.read_tail(store, about, partition)
     gap = gaps.AcceptedGap(
         topic_id=accepting.topic_at(store, about, tail) if topic_id is None else _read_topic_id(topic_id),
         partition=partition,
@@ -90,7 +90,7 @@ def accept_gap(
         reason=UNSET if reason is None else reason,
     )
     gaps.check(gap)
-    accepting.check_gap(store, about, gap, tail)
+    accepting.check_gap(store, gap, tail)
     if bootstrap is not None:
         from ledger.broker.connection import describe_topic
         from ledger.broker.topics import start_offsets

@@ -27,12 +27,19 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     """Of the last entry."""
 
 
-def read_tail(store: Store, shard: int) -> Tail:
+def read_tail(store: Store, file: LedgerFile, shard: int) -> Tail:
     """The end of a shard's log, read from its end: needs neither keys nor a state.
 
     Raises:
+        UsageError: `no_such_partition`.
         IntegrityError, StoreError: it cannot be read.
     """
+    if not 0 <= shard < file.shards:
+        raise UsageError(
+            "no_such_partition",
+            f"there is no partition {shard}: the ledger has {file.shards} shards",
+            f"give --partition from 0 to {file.shards - 1}",
+        )
     last: Entry | None = None
     for entry in _backwards(store, shard):
         last = last or entry
@@ -69,19 +76,13 @@ def topic_at(store: Store, file: LedgerFile, tail: Tail) -> str:
     )
 
 
-def check_gap(store: Store, file: LedgerFile, gap: AcceptedGap, tail: Tail) -> None:
+def check_gap(store: Store, gap: AcceptedGap, tail: Tail) -> None:
     """Refuse a gap that does not begin where the log goes on (requires the end of the log of its partition).
 
     Raises:
-        UsageError: `no_such_partition`, `unknown_topic`, `not_next_offset`.
+        UsageError: `unknown_topic`, `not_next_offset`.
         IntegrityError: `bad_gap`, for one that was accepted before.
     """
-    if not 0 <= gap.partition < file.shards:
-        raise UsageError(
-            "no_such_partition",
-            f"there is no partition {gap.partition}: the ledger has {file.shards} shards",
-            f"give --partition from 0 to {file.shards - 1}",
-        )
     if gap.topic_id not in accepted_topics(store):
         raise UsageError(
             "unknown_topic",

@@ -151,6 +151,6 @@ def unused(gaps: Gaps, lost: Sequence[Lost]) -> Iterator[Notice]:
         for topic_id, accepted in topics.items():
             carried = [one for one in lost if (one.shard, one.topic_id) == (shard, topic_id)]
             for start, gap in accepted.items():
-                if not any(one.from_ <= start <= one.to for one in carried):
+                if not any(one.first_offset <= start <= one.last_offset for one in carried):
                     message = f"the loss of offsets {start} to {gap.to} was accepted; no entry after it is in the log"
                     yield Notice(file=layout.gap(shard, topic_id, start), message=message)

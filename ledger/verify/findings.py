@@ -98,9 +98,9 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     """Of the first entry after the gap."""
     topic_id: str
-    from_: int = msgspec.field(name="from")
-    """The offset of the first that is lost; `to` of the last."""
-    to: int
+    first_offset: int
+    """Of the first that is lost."""
+    last_offset: int
     records: int
     """How many offsets these are."""
     accepted_by: str

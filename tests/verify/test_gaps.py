@@ -44,7 +44,7 @@ def test_an_accepted_gap_is_reported_and_no_problem(processes: int) -> None:
     (lost,) = report.lost
     assert lost.message == SENTENCE
     assert msgspec.to_builtins(lost) | {"message": ""} == {
-        "shard": 0, "index": 20, "topic_id": TOPIC_ID, "from": 20, "to": 29, "records": 10,
+        "shard": 0, "index": 20, "topic_id": TOPIC_ID, "first_offset": 20, "last_offset": 29, "records": 10,
         "accepted_by": "ana", "reason": "retention", "message": "",
     }  # fmt: skip
 

@@ -33,6 +33,10 @@ def register(app: typer.Typer) -> None:
 def accept_topic(
     topic_id: Annotated[str, typer.Argument(metavar="TOPIC_ID", help="The id, as the worker's message says it.")],
     ledger: Ledger,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Ask this broker whether its topic has that id."),
+    ] = None,
 ) -> None:
     """Accept a topic that was deleted and made anew.
 
@@ -44,8 +48,14 @@ def accept_topic(
 
     store, about = read_about(ledger)
     accepted = _read_topic_id(topic_id)
-    ledgerfile.accept_topic(store, about.topic, accepted)
-    say(f"accepted: workers now read the topic {about.topic} with the id {accepted} from its start")
+    if bootstrap is not None:
+        from ledger.broker.connection import describe_topic
+
+        ledgerfile.check_topic_id(accepted, describe_topic(bootstrap, about.topic).topic_id)
+    if ledgerfile.accept_topic(store, about.topic, accepted):
+        say(f"accepted: workers started now read the topic {about.topic} with the id {accepted} from its start")
+    else:
+        say("accepted before: nothing was written")
 
 
 def accept_gap(

@@ -244,6 +244,12 @@ class Shards:
                     raise
                 await asyncio.sleep(_BROKER_PAUSE_S)
                 continue
+            if described.topic_id != self._topic_id and described.topic_id in accepted_topics(self._store):
+                raise BrokerError(
+                    "topic_replaced",
+                    f"the topic {self._file.topic} was deleted and made anew while this worker read the old one",
+                    f"the ledger accepts the new one, {described.topic_id}: start the worker again, it reads that from its start",
+                )
             check_topic(self._file, described.topic_id, described.partitions, frozenset((self._topic_id,)))
             return
 

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from ledger.errors import UsageError
 from ledger.log.gaps import AcceptedGap, first_not_accepted, read_gaps
-from ledger.log.ledgerfile import LedgerFile, accepted_topics
+from ledger.log.ledgerfile import LedgerFile, accepted_topics, check_topic_id
 from ledger.log.reader import segment_names
 from ledger.log.segments import parse_segment
 from ledger.model.entries import Entry, decode_entry
@@ -118,12 +118,7 @@ def check_gap_at_broker(gap: AcceptedGap, topic_id: str, start: int) -> None:
     Raises:
         UsageError: `unknown_topic`, `no_gap`.
     """
-    if topic_id != gap.topic_id:
-        raise UsageError(
-            "unknown_topic",
-            f"the broker's topic has the id {topic_id}, not {gap.topic_id}",
-            "copy the command from the worker's message",
-        )
+    check_topic_id(gap.topic_id, topic_id)
     if start <= gap.from_:
         raise UsageError(
             "no_gap",

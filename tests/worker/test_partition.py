@@ -14,9 +14,10 @@ from aiokafka.errors import KafkaConnectionError
 from consumers.partition import Fetched, Partition, Tools
 from consumers.settings import Settings
 from consumers.shards import Shards
+from ledger.broker.connection import TopicDescription
 from ledger.errors import BrokerError, LedgerError, StoreConflictError, StoreError
 from ledger.log.gaps import AcceptedGap, accept_gap
-from ledger.log.ledgerfile import LedgerFile, create_ledger
+from ledger.log.ledgerfile import LedgerFile, accept_topic, create_ledger
 from ledger.log.records import Record
 from ledger.log.writer import Draft, ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
@@ -219,6 +220,27 @@ def test_what_expired_is_passed_over_only_where_all_of_it_was_accepted(
             assert f"--partition 0 {said} --topic-id id" in shards.failure.hint
 
     with_shards(tmp_path / "ledger", story, start=10)
+
+
+def test_a_topic_that_was_accepted_while_the_worker_runs_takes_a_restart(tmp_path: Path) -> None:
+    """The worker reads the old one: it stops all the same, and does not ask for what was done already."""
+    found = TopicDescription(topic_id="new", partitions=1)
+
+    async def story() -> None:
+        root = tmp_path / "ledger"
+        keys = LocalStore(root / "keys", file_mode=0o600)
+        file = create_ledger(LocalStore(root), keys, name="test", topic="topic", shards=1)
+        shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "old")
+        with patch.object(shards._probe, "describe", lambda: found):
+            for hint in ("ledger accept-topic new", "start the worker again"):
+                with pytest.raises(BrokerError) as raised:
+                    await shards._check_origin(0, 0, 0, 0)
+                assert raised.value.code == "topic_replaced"
+                assert hint in raised.value.hint
+                accept_topic(LocalStore(root), "topic", "new")
+        shards.close()
+
+    run(story)
 
 
 def test_a_broker_that_says_once_that_its_topic_ends_before_is_asked_again(tmp_path: Path) -> None:

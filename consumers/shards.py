@@ -56,8 +56,8 @@ class Shards:
         """Held while shards are opened or let go: Faust may seek twice after one rebalance, and each shard is to be opened once."""
         self._gaps: dict[int, Accepted] = {}
         """Of each shard that was opened, what its writer knows to be accepted."""
-        self._beyond: dict[int, tuple[int, float]] = {}
-        """Partitions whose end the broker says is before the offset that was asked for: that offset, and since when."""
+        self._beyond: dict[int, tuple[int, float, float]] = {}
+        """Partitions whose end the broker says is before the offset that was asked for: that offset, since when, and when last."""
         self.log_range: LogRange | None = None
         self.failure: BaseException | None = None
         self.stopped = asyncio.Event()
@@ -192,11 +192,11 @@ class Shards:
             if start > asked:
                 if first_not_accepted(self._gaps.get(partition, {}), asked) >= start:
                     return start
-                await self._settled(partition, asked)
-                self.fail(self._expired(partition, asked, start))
-            elif self._is_beyond(partition, asked):
-                await self._settled(partition, asked)
-                self.fail(_truncated(partition, asked, end))
+                if await self._settled(partition, asked):
+                    self.fail(self._expired(partition, asked, start))
+            elif end < asked and self._is_beyond(partition, asked):
+                if await self._settled(partition, asked):
+                    self.fail(_truncated(partition, asked, end))
             else:
                 await asyncio.sleep(_BROKER_PAUSE_S)
                 return asked
@@ -207,20 +207,28 @@ class Shards:
         return None
 
     def _is_beyond(self, partition: int, asked: int) -> bool:
-        """Whether the broker has insisted for long enough that this offset is beyond the topic's end."""
+        """Whether the broker has insisted for long enough, without a pause, that this offset is beyond the topic's end."""
         now = time.monotonic()
-        known, since = self._beyond.get(partition, (asked, now))
-        self._beyond[partition] = asked, since if known == asked else now
-        return known == asked and now - since >= _TRUNCATED_AFTER_S
+        known, since, last = self._beyond.get(partition, (asked, now, now))
+        if known != asked or now - last > _TRUNCATED_AFTER_S:
+            since = now
+        self._beyond[partition] = asked, since, now
+        return now - since >= _TRUNCATED_AFTER_S
 
-    async def _settled(self, partition: int, asked: int) -> None:
-        """Wait, within limits, until all before the offset is in the log: what is lost is to be said once and for good."""
+    async def _settled(self, partition: int, asked: int) -> bool:
+        """Wait, within limits, until all before the offset is in the log: what is lost is to be said once and for good.
+
+        False where the partition is not ours any more: then it is for others to say.
+        """
         deadline = time.monotonic() + _BROKER_PATIENCE_S
         while self.failure is None and not self.is_stopping and time.monotonic() < deadline:
             running = self._running.get(partition)
-            if running is None or (running[0].is_idle and running[0].next_offset >= asked):
-                return
+            if running is None:
+                return False
+            if running[0].is_idle and running[0].next_offset >= asked:
+                break
             await asyncio.sleep(_SETTLED_POLL_S)
+        return True
 
     def _expired(self, partition: int, asked: int, start: int) -> BrokerError:
         first = first_not_accepted(self._gaps.get(partition, {}), asked)

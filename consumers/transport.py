@@ -155,9 +155,12 @@ class BatchConsumer(driver.Consumer):
     async def _go_on(self, error: OffsetOutOfRangeError) -> None:
         """Seek where the shards say, if they do; what is asked for next is still what follows the last fetch."""
         transport: Any = self.transport
-        for found in error.args[0]:
+        for found, refused in error.args[0].items():
             partition = TP(found.topic, found.partition)
-            offset = await transport.out_of_range(partition.partition, self._ends.get(partition, 0))
+            asked = self._ends.get(partition)
+            if asked is None or refused < asked:  # a fetch from before the seek, where the group had committed
+                continue
+            offset = await transport.out_of_range(partition.partition, asked)
             if offset is not None and partition in self.assignment():
                 await self.seek(partition, offset)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 from unittest.mock import AsyncMock, patch
 
@@ -244,17 +245,35 @@ def test_a_topic_that_was_accepted_while_the_worker_runs_takes_a_restart(tmp_pat
 
 
 def test_a_broker_that_says_once_that_its_topic_ends_before_is_asked_again(tmp_path: Path) -> None:
-    """One that is not the leader any more may say so; one that insists is believed, and the worker stops."""
-    clock = iter((0.0, 3.0, 4.9, 5.1))
+    """One that is not the leader any more may say so; one that insists, without a pause, is believed, and the worker stops."""
+    clock = iter((0.0, 3.0, 9.0, 12.0, 13.9, 14.1))
 
     async def story(shards: Shards) -> None:
-        with patch("consumers.shards.time.monotonic", lambda: next(clock, 6.0)), patch("asyncio.sleep", AsyncMock()):
-            shards._running.clear()
-            assert [await shards.out_of_range(0, 120) for _ in range(4)] == [120, 120, 120, None]
+        with (
+            patch("consumers.shards.time", SimpleNamespace(monotonic=lambda: next(clock))),
+            patch.object(shards, "_settled", AsyncMock(return_value=True)),
+            patch("consumers.shards._BROKER_PAUSE_S", 0),
+        ):
+            assert [await shards.out_of_range(0, 120) for _ in range(6)] == [*[120] * 5, None]
         assert isinstance(shards.failure, BrokerError)
         assert shards.failure.code == "topic_truncated"
         assert "120" in shards.failure.message
         assert "ends at 100" in shards.failure.message
+
+    with_shards(tmp_path / "ledger", story)
+
+
+def test_an_offset_that_the_broker_has_again_is_read(tmp_path: Path) -> None:
+    """Whatever it said before, however often: where its topic reaches that far nothing was cut off."""
+
+    async def story(shards: Shards) -> None:
+        clock = iter(range(0, 100, 10))
+        with (
+            patch("consumers.shards.time", SimpleNamespace(monotonic=lambda: next(clock))),
+            patch("consumers.shards._BROKER_PAUSE_S", 0),
+        ):
+            assert [await shards.out_of_range(0, 100) for _ in range(5)] == [100] * 5
+        assert shards.failure is None
 
     with_shards(tmp_path / "ledger", story)
 

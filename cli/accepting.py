@@ -114,7 +114,7 @@ def accept_gap(
         )
     )
     say(
-        f"before: {tail.size} entries"
+        f"before them: {tail.size} entries"
         + ("" if tail.recorded_at is None else f", the last recorded at {tail.recorded_at}")
     )
     if bootstrap is None:

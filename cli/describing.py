@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Change,
         DeploymentRow,
         HistoryRow,
+        LostRecords,
         ScriptRow,
         Share,
         ShownDeployment,
@@ -140,6 +141,7 @@ def show_status(status: "Status") -> None:
             ("entries", str(status.size)),
             ("active scripts", f"{status.scripts} in {status.accounts} accounts"),
             ("last recorded", clock(status.last_recorded_at)),
+            ("lost records", _some([_lost(lost) for lost in status.lost])),
         ]
     )
     if status.outcomes:
@@ -153,6 +155,10 @@ def show_status(status: "Status") -> None:
             for shard in status.shards
         ],
     )
+
+
+def _lost(lost: "LostRecords") -> str:
+    return f"offsets {lost.first_offset} to {lost.last_offset} of partition {lost.partition}, accepted by {lost.accepted_by}"
 
 
 _TRUST: Final = {
@@ -187,6 +193,11 @@ def show_report(report: "Report") -> None:
     if any(shard.replayed is not None for shard in report.shards):
         columns.append(("folded again", [str(shard.replayed or 0) for shard in report.shards]))
     print_table([title for title, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)))
+    if report.lost:
+        print("\nlost records")
+        for lost in report.lost:
+            reason = "" if lost.reason is None else f" ({lost.reason})"
+            print(f"  {printable(lost.message + reason)}; entry {lost.shard}/{lost.index} comes after them")
     if report.problems:
         print()
         rows = [[found.kind, _at(found), found.file, found.message] for found in report.problems]

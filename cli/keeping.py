@@ -1,9 +1,7 @@
-"""The ledger itself: init, accept-topic, schema."""
+"""The ledger itself: init, schema."""
 
-import base64
 import json
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
@@ -19,9 +17,6 @@ def register(app: typer.Typer) -> None:
         "ledger init --ledger ./audit", "ledger init --ledger ./audit --name audit.acme.example --shards 12"
     )
     app.command(epilog=shown)(init)
-    app.command(
-        "accept-topic", epilog=examples("ledger accept-topic 1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11 --ledger ./audit")
-    )(accept_topic)
     app.command(epilog=examples("ledger schema > change-event.schema.json"))(schema)
 
 
@@ -67,39 +62,11 @@ def init(
     print(made.vkey)
 
 
-def accept_topic(
-    topic_id: Annotated[str, typer.Argument(metavar="TOPIC_ID", help="The id, as the worker's message says it.")],
-    ledger: Ledger,
-) -> None:
-    """Accept a topic that was deleted and made anew.
-
-    A worker stops at a topic id that the ledger does not know: the new topic's offsets start again, and what the old one held
-    and no worker had read is gone. Accepting says that this was meant; the id then stands in the log.
-    """
-    from ledger.log import ledgerfile
-    from ledger.query.opened import read_about
-
-    store, about = read_about(ledger)
-    accepted = _read_topic_id(topic_id)
-    ledgerfile.accept_topic(store, about.topic, accepted)
-    say(f"accepted: workers now read the topic {about.topic} with the id {accepted} from its start")
-
-
 def schema() -> None:
     """Print the JSON Schema of change events."""
     from ledger.model.schema import change_event_schema
 
     print(json.dumps(change_event_schema(), indent=2))
-
-
-def _read_topic_id(text: str) -> str:
-    """The id as workers write it: a UUID in lower case. Kafka's own tools show it in 22 characters of base64."""
-    from ledger.errors import UsageError
-
-    try:
-        return str(UUID(bytes=base64.urlsafe_b64decode(f"{text}==")) if len(text) == 22 else UUID(text))
-    except ValueError as error:
-        raise UsageError("bad_topic_id", f"{text!r} is no topic id", "copy it from the worker's message") from error
 
 
 def _refuse_used(ledger: str) -> None:

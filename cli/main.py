@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 import ledger
 from cli import (
+    accepting,
     asking,
     checking,
     demo,
@@ -65,6 +66,7 @@ def _program(
 
 for group in (
     keeping,
+    accepting,
     verifying,
     running,
     lagging,

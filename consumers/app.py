@@ -39,7 +39,7 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
         topic_allow_declare=False,
         web_enabled=False,
         table_standby_replicas=0,
-        consumer_auto_offset_reset="earliest",
+        consumer_auto_offset_reset="none",
         stream_wait_empty=False,
         stream_buffer_maxsize=2,
         broker_commit_interval=settings.commit_interval_s,
@@ -54,9 +54,9 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
         broker_commit_livelock_soft_timeout=_DAY_S,
         worker_redirect_stdouts=False,
     )
-    app.transport = BatchTransport(brokers, app, next_offsets=shards.next_offsets)
+    app.transport = BatchTransport(brokers, app, next_offsets=shards.next_offsets, out_of_range=shards.out_of_range)
     topic = app.topic(file.topic, key_serializer="raw", value_serializer="raw")
-    shards.log_start = lambda partition: _log_start(app, TP(file.topic, partition))
+    shards.log_range = lambda partition: _log_range(app, TP(file.topic, partition))
 
     @app.agent(topic, name="fold")
     async def fold(stream: Any) -> None:
@@ -91,6 +91,7 @@ async def end_offsets(app: faust.App, topic: str, partitions: Iterable[int]) -> 
     return {partition.partition: int(offset) for partition, offset in found.items()}
 
 
-async def _log_start(app: faust.App, partition: TP) -> int:
-    offsets = await app.consumer.earliest_offsets(partition)
-    return int(next(iter(offsets.values())))
+async def _log_range(app: faust.App, partition: TP) -> tuple[int, int]:
+    found = [await app.consumer.earliest_offsets(partition), await app.consumer.highwaters(partition)]
+    start, end = (int(next(iter(offsets.values()))) for offsets in found)
+    return start, end

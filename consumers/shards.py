@@ -5,7 +5,10 @@ import gc
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from shlex import quote
 from typing import Final, TypeVar
+
+from aiokafka.errors import KafkaError
 
 from consumers.operation import Operation, ShardFacts
 from consumers.partition import Fetched, Partition, Tools
@@ -13,6 +16,7 @@ from consumers.settings import Settings
 from consumers.watchdog import hanging
 from ledger.broker.connection import TopicIdProbe
 from ledger.errors import BrokerError, LedgerError
+from ledger.log.gaps import Accepted, first_not_accepted
 from ledger.log.ledgerfile import LedgerFile, accept_topic, accepted_topics
 from ledger.log.writer import ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
@@ -22,10 +26,14 @@ __all__ = ["Shards", "check_topic"]
 
 _BROKER_PATIENCE_S: Final = 60.0
 _BROKER_PAUSE_S: Final = 0.5
+_SETTLED_POLL_S: Final = 0.05
 
 T = TypeVar("T")
-LogStart = Callable[[int], Awaitable[int]]
-"""Given a partition, the offset of the first record that the broker still holds."""
+_TRUNCATED_AFTER_S: Final = 5.0
+"""For how long a broker must insist that an offset is beyond the topic's end: one that is no longer the leader and does not know it may say so."""
+
+LogRange = Callable[[int], Awaitable[tuple[int, int]]]
+"""Given a partition, the offset of the first record that the broker still holds, and the one after the last as far as it tells."""
 
 
 class Shards:
@@ -60,7 +68,11 @@ class Shards:
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
         self._changing = asyncio.Lock()
         """Held while shards are opened or let go: Faust may seek twice after one rebalance, and each shard is to be opened once."""
-        self.log_start: LogStart | None = None
+        self._gaps: dict[int, Accepted] = {}
+        """Of each shard that was opened, what its writer knows to be accepted."""
+        self._beyond: dict[int, tuple[int, float, float]] = {}
+        """Partitions whose end the broker says is before the offset that was asked for: that offset, since when, and when last."""
+        self.log_range: LogRange | None = None
         self.failure: BaseException | None = None
         self.stopped = asyncio.Event()
         self._given_up = asyncio.Event()
@@ -219,6 +231,7 @@ class Shards:
 
     def _open(self, number: int) -> ShardWriter:
         writer = open_writer(self._store, self._file, self._keys, number, self._topic_id, self._settings.cache)
+        self._gaps[number] = writer.gaps
         gc.freeze()  # what was loaded lives as long as the worker: no collection need look at it again
         return writer
 
@@ -230,6 +243,8 @@ class Shards:
         """Make sure that fetched records are of the topic that the ledger knows, and that none before them is lost.
 
         The topic's id is asked for after they were fetched. Ids never return, so the answer holds for the moment of the fetch as well.
+        Where the fetch began at the ledger's next offset, what it does not hold before its first record the broker has no record for, or
+        it would have said that the offset is out of range.
         """
         await self._check_topic()
         if first > expected and start > expected:
@@ -238,15 +253,67 @@ class Shards:
                 f"partition {partition}: the ledger's next offset is {expected}, but the consumer had gone on to {start}",
                 "start the worker again: it goes on where the log ends",
             )
-        if first > expected and self.log_start is not None:
-            start = await self.log_start(partition)
-            if start > expected:
-                raise BrokerError(
-                    "records_expired",
-                    f"partition {partition}: the ledger's next offset is {expected}, but the topic begins at {start}: "
-                    f"{start - expected} records expired before they were read",
-                    "restore the records, or begin a new ledger; a loss is never passed over silently",
-                )
+
+    async def out_of_range(self, partition: int, asked: int) -> int | None:
+        """Where to go on reading a partition of which the broker says that it has not the offset that was asked for; None: nowhere.
+
+        It has expired, and then the loss must have been accepted; or the topic ends before it.
+        """
+        try:
+            await self._check_topic()  # one that was made anew has other offsets
+            if self.log_range is None:
+                return None
+            start, end = await self.log_range(partition)
+            if start > asked:
+                if first_not_accepted(self._gaps.get(partition, {}), asked) >= start:
+                    return start
+                if await self._settled(partition, asked):
+                    self.fail(self._expired(partition, asked, start))
+            elif end < asked and self._is_beyond(partition, asked):
+                if await self._settled(partition, asked):
+                    self.fail(_truncated(partition, asked, end))
+            else:
+                await asyncio.sleep(_BROKER_PAUSE_S)
+                return asked
+        except KafkaError:  # no answer: what was out of range is so at the next fetch too
+            await asyncio.sleep(_BROKER_PAUSE_S)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.fail(error)
+        return None
+
+    def _is_beyond(self, partition: int, asked: int) -> bool:
+        """Whether the broker has insisted for long enough, without a pause, that this offset is beyond the topic's end."""
+        now = time.monotonic()
+        known, since, last = self._beyond.get(partition, (asked, now, now))
+        if known != asked or now - last > _TRUNCATED_AFTER_S:
+            since = now
+        self._beyond[partition] = asked, since, now
+        return now - since >= _TRUNCATED_AFTER_S
+
+    async def _settled(self, partition: int, asked: int) -> bool:
+        """Wait, within limits, until all before the offset is in the log: what is lost is to be said once and for good.
+
+        False where the partition is not ours any more: then it is for others to say.
+        """
+        deadline = time.monotonic() + _BROKER_PATIENCE_S
+        while self.failure is None and not self.is_stopping and time.monotonic() < deadline:
+            running = self._running.get(partition)
+            if running is None:
+                return False
+            if running[0].is_idle and running[0].next_offset >= asked:
+                break
+            await asyncio.sleep(_SETTLED_POLL_S)
+        return True
+
+    def _expired(self, partition: int, asked: int, start: int) -> BrokerError:
+        first = first_not_accepted(self._gaps.get(partition, {}), asked)
+        options = f"--partition {partition} --from {first} --to {start - 1} --topic-id {self._topic_id}"
+        return BrokerError(
+            "records_expired",
+            f"partition {partition}: the ledger's next offset is {first}, but the topic begins at {start}: "
+            f"{start - first} records expired before they were read",
+            f"restore them, or accept the loss: ledger accept-gap --ledger {quote(self._settings.ledger)} {options}",
+        )
 
     async def _check_topic(self) -> None:
         deadline = time.monotonic() + _BROKER_PATIENCE_S
@@ -261,8 +328,22 @@ class Shards:
                 await asyncio.sleep(_BROKER_PAUSE_S)
                 continue
             self._seen.broker_answered = time.monotonic()
+            if described.topic_id != self._topic_id and described.topic_id in accepted_topics(self._store):
+                raise BrokerError(
+                    "topic_replaced",
+                    f"the topic {self._file.topic} was deleted and made anew while this worker read the old one",
+                    f"the ledger accepts the new one, {described.topic_id}: start the worker again, it reads that from its start",
+                )
             check_topic(self._file, described.topic_id, described.partitions, frozenset((self._topic_id,)))
             return
+
+
+def _truncated(partition: int, asked: int, end: int) -> BrokerError:
+    return BrokerError(
+        "topic_truncated",
+        f"partition {partition}: the ledger's next offset is {asked}, but the topic ends at {end}: records that are in the log are gone from it",
+        "restore the topic; or make it anew and accept it: other records under the same offsets would be passed over",
+    )
 
 
 def check_topic(file: LedgerFile, topic_id: str, partitions: int, accepted: frozenset[str]) -> None:

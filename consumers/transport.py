@@ -11,6 +11,8 @@ rebalance, flow control, commits and supervision stay Faust's. What is overridde
 - `_commit_offsets` tries again what the broker did not take.
 - `_new_consumer_thread` makes one whose fetches come back soon, so that an event need not wait, and that reads only what was committed.
 - `perform_seek` starts every partition at the ledger's own next offset, whatever the group has committed, and has the group told.
+- Where the broker says that an offset is out of range nothing is read from elsewhere quietly: the shards are asked where to go on, and
+  may have none. So whatever is not in a fetch that followed the one before, the broker held no record for.
 
 What the records of a fetch are unpacked to is in `consumers.records`. These are internals of Faust: `check_faust` refuses to start on a
 version that was not tested, rather than lose records quietly.
@@ -21,7 +23,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -49,6 +51,8 @@ _OVERRIDDEN: Final = (
 
 NextOffsets = Callable[[frozenset[int]], Awaitable[dict[int, int]]]
 """Given the partitions assigned, opens their shards and tells where to go on reading each."""
+OutOfRange = Callable[[int, int], Awaitable[int | None]]
+"""Given a partition and the offset that was asked for, which the broker says is out of range, tells where to go on; None: nowhere."""
 
 
 def check_faust() -> None:
@@ -148,7 +152,14 @@ class BatchConsumer(driver.Consumer):
                 return {}
             self._is_adrift = False
         epoch = self.epoch
-        fetched = await super()._getmany(active_partitions, timeout)
+        try:
+            fetched = await super()._getmany(active_partitions, timeout)
+        except NoOffsetForPartitionError:  # of the moment between an assignment and its seek
+            return {}
+        except OffsetOutOfRangeError as error:
+            if epoch == self.epoch and not self._seeks:
+                await self._go_on(error)
+            return {}
         if epoch != self.epoch or self._seeks:
             self._is_adrift = True
             return {}
@@ -158,6 +169,18 @@ class BatchConsumer(driver.Consumer):
                 batches[partition] = [RecordBatch(records, epoch, self._ends.get(partition, 0))]
                 self._ends[partition] = records[-1].offset + 1
         return batches
+
+    async def _go_on(self, error: OffsetOutOfRangeError) -> None:
+        """Seek where the shards say, if they do; what is asked for next is still what follows the last fetch."""
+        transport: Any = self.transport
+        for found, refused in error.args[0].items():
+            partition = TP(found.topic, found.partition)
+            asked = self._ends.get(partition)
+            if asked is None or refused < asked:  # a fetch from before the seek, where the group had committed
+                continue
+            offset = await transport.out_of_range(partition.partition, asked)
+            if offset is not None and partition in self.assignment():
+                await self.seek(partition, offset)
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         last = record.records[-1]
@@ -224,6 +247,7 @@ class BatchTransport(driver.Transport):
 
     Consumer = BatchConsumer
 
-    def __init__(self, *args: Any, next_offsets: NextOffsets, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, next_offsets: NextOffsets, out_of_range: OutOfRange, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.next_offsets = next_offsets
+        self.out_of_range = out_of_range

@@ -19,7 +19,7 @@ from kafka.errors import (
 from ledger.broker.connection import DEFAULT_TIMEOUT_S, TopicDescription, describe_topic, ping, unreachable
 from ledger.errors import BrokerError
 
-__all__ = ["MAX_MESSAGE_BYTES", "end_offsets", "ensure_topic", "silence_client"]
+__all__ = ["MAX_MESSAGE_BYTES", "end_offsets", "ensure_topic", "silence_client", "start_offsets"]
 
 MAX_MESSAGE_BYTES: Final = 2 << 20
 """An event has at most 1 MiB; key, headers and the batch around it need room besides."""
@@ -85,9 +85,18 @@ def end_offsets(bootstrap: str, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S
         BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`.
         UsageError: `bad_bootstrap`, `bad_topic`.
     """
+    return _offsets(bootstrap, topic, OffsetSpec.LATEST, timeout_s)
+
+
+def start_offsets(bootstrap: str, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[int, int]:
+    """The offset of the first record of each partition that the broker still holds. Raises what `end_offsets` raises."""
+    return _offsets(bootstrap, topic, OffsetSpec.EARLIEST, timeout_s)
+
+
+def _offsets(bootstrap: str, topic: str, spec: OffsetSpec, timeout_s: float) -> dict[int, int]:
     partitions = describe_topic(bootstrap, topic, timeout_s).partitions
     with _admin(bootstrap, timeout_s) as admin:
-        wanted = {TopicPartition(topic, number): OffsetSpec.LATEST for number in range(partitions)}
+        wanted = {TopicPartition(topic, number): spec for number in range(partitions)}
         found = admin.list_partition_offsets(wanted)
     return {place.partition: result.offset for place, result in sorted(found.items())}
 

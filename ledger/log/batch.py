@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from ledger.errors import IntegrityError, NotFoundError
+from ledger.log.gaps import Accepted, gap_before
 from ledger.log.records import RecordLike
 from ledger.log.state import ShardState
 from ledger.model import ids, times
@@ -87,17 +88,27 @@ class Folder:
         state: the shard's, moved forward.
         topic: the ledger's topic.
         topic_id: of the topic that the records come from.
+        gaps: the accepted gaps of this partition and topic id.
         keeps: whether refused records' bytes are kept, where they may be; False for replays.
     """
 
     def __init__(
-        self, store: Store, keys: KeyStore, state: ShardState, topic: str, topic_id: str, *, keeps: bool = True
+        self,
+        store: Store,
+        keys: KeyStore,
+        state: ShardState,
+        topic: str,
+        topic_id: str,
+        *,
+        gaps: Accepted,
+        keeps: bool = True,
     ) -> None:
         self._store = store
         self._keys = keys
         self._state = state
         self._topic = topic
         self._topic_id = topic_id
+        self.gaps = gaps
         self._keeps = keeps
         self._origin = f'{{"topic":"{topic}",'
         self._homes: dict[str, int] = {}
@@ -264,11 +275,18 @@ class Folder:
     ) -> bytes:
         state = self._state
         is_same = state.topic_id == self._topic_id
-        gap = record.offset - (state.next_offset if is_same else 0)
-        skipped = f'"skipped":{gap},' if gap else ""
+        expected = state.next_offset if is_same else 0
+        hole = "" if record.offset == expected else self._hole(expected, record.offset)
         named = "" if is_same else f'"topic_id":"{self._topic_id}",'
-        origin = f'{self._origin}{named}"partition":{state.shard},"offset":{record.offset},{skipped}"mac":"{mac}"}}'
+        origin = f'{self._origin}{named}"partition":{state.shard},"offset":{record.offset},{hole}"mac":"{mac}"}}'
         return encode_head(state.size, account, state.recorded.text, effective_at, skew, origin)
+
+    def _hole(self, expected: int, offset: int) -> str:
+        """What an entry's origin says of the offsets before its own that have no entry: skipped, or lost and that accepted."""
+        gap = gap_before(self.gaps, expected, offset)
+        skipped = offset - (expected if gap is None else gap.to + 1)
+        lost = "" if gap is None else f'"gap":{_encode(gap).decode()},'
+        return (f'"skipped":{skipped},' if skipped else "") + lost
 
     def _sealed(self, record: RecordLike, event: CodeChange | Event) -> tuple[str, bytes]:
         """The MAC of the record's value and the sealed actor, under the key of the person who acted."""

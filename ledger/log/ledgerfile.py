@@ -17,7 +17,9 @@ __all__ = [
     "accept_topic",
     "accepted_topics",
     "check_names",
+    "check_topic_id",
     "create_ledger",
+    "is_topic_id",
     "origin",
     "read_ledger_file",
     "topic_file",
@@ -133,11 +135,38 @@ def _damaged() -> IntegrityError:
     return IntegrityError("bad_ledger_file", f"{layout.LEDGER_FILE} is damaged", "restore it from a copy")
 
 
-def accept_topic(store: Store, topic: str, topic_id: str) -> None:
-    """Accept the records of the topic with this id; durable on return, and no error where it was accepted before."""
-    if not _TOPIC_ID.fullmatch(topic_id):
+def is_topic_id(text: str) -> bool:
+    """Whether a broker may call a topic so."""
+    return _TOPIC_ID.fullmatch(text) is not None
+
+
+def accept_topic(store: Store, topic: str, topic_id: str) -> bool:
+    """Accept the records of the topic with this id; durable on return. False where it was accepted before.
+
+    Raises:
+        UsageError: `bad_topic_id`.
+        IntegrityError: `bad_topic`: what says that it was accepted is not as it was written.
+    """
+    if not is_topic_id(topic_id):
         raise UsageError("bad_topic_id", f"{topic_id!r} is no topic id", "copy it from the worker's message")
-    store.put_many([(layout.topic(topic_id), topic_file(topic, topic_id))])
+    name, content = layout.topic(topic_id), topic_file(topic, topic_id)
+    if store.put_many([(name, content)])[0]:
+        return True
+    if store.get(name) != content:
+        raise IntegrityError("bad_topic", f"{name} does not say that a topic is accepted", "run: ledger verify")
+    return False
+
+
+def check_topic_id(meant: str, found: str) -> None:
+    """Refuse an id that is not the one which the broker's topic has.
+
+    Raises:
+        UsageError: `unknown_topic`.
+    """
+    if meant != found:
+        raise UsageError(
+            "unknown_topic", f"the broker's topic has the id {found}, not {meant}", "copy it from the worker's message"
+        )
 
 
 def topic_file(topic: str, topic_id: str) -> bytes:

@@ -22,6 +22,7 @@ import msgspec
 
 from ledger.errors import StoreConflictError
 from ledger.log.batch import Batch, Folder, home_of, registration
+from ledger.log.gaps import Accepted, read_gaps
 from ledger.log.ledgerfile import LedgerFile, origin
 from ledger.log.records import RecordLike
 from ledger.log.report import Committed, Extent, Stopwatch, extent_of
@@ -75,6 +76,7 @@ class ShardWriter:
         keys: KeyStore,
         state: ShardState,
         topic_id: str,
+        gaps: Accepted,
         snapshots: SnapshotFiles | None,
     ) -> None:
         self._store = store
@@ -85,7 +87,9 @@ class ShardWriter:
         self._snapshots = snapshots
         self._snapshot_at = state.size
         self._signer = keys.signer(origin(file.name, state.shard))
-        self._folder = Folder(store, keys, state, file.topic, topic_id)
+        self.gaps = gaps
+        """The accepted gaps of this partition and topic id, as they were when the writer was opened."""
+        self._folder = Folder(store, keys, state, file.topic, topic_id, gaps=gaps)
 
     @property
     def next_offset(self) -> int:
@@ -252,4 +256,4 @@ def open_writer(
     """
     snapshots = SnapshotFiles(cache / f"{shard:04d}") if cache else None
     state = load_state(store, file, shard, snapshots)
-    return ShardWriter(store, file, keys.fresh(), state, topic_id, snapshots)
+    return ShardWriter(store, file, keys.fresh(), state, topic_id, read_gaps(store, shard, topic_id), snapshots)

@@ -54,6 +54,10 @@ def who(entry: Entry) -> str:
 def says(entry: Entry) -> str:
     """What else it says: numbers, versions and traffic, what changed, message and tag."""
     parts = [_outcome(entry)]
+    gap = entry.origin.gap
+    if gap is not UNSET:
+        lost = f"the records before it with the offsets {gap.from_} to {gap.to} of partition {entry.origin.partition} were lost"
+        parts.append(f"{lost}, accepted by {gap.accepted_by}")
     if entry.version is not None:
         parts.append(f"version {entry.version.number} ({entry.version.id})")
     if entry.deployment is not None:

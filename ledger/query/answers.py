@@ -13,6 +13,7 @@ __all__ = [
     "Change",
     "DeploymentRow",
     "HistoryRow",
+    "LostRecords",
     "RejectedRow",
     "ScriptRow",
     "ShardStatus",
@@ -45,6 +46,18 @@ class ShardStatus(Answer, frozen=True, kw_only=True):
     """Index at which a segment is missing although later ones exist; nothing after it is shown anywhere."""
 
 
+class LostRecords(Answer, frozen=True, kw_only=True):
+    """Records that had expired before they were read, and whose loss was accepted."""
+
+    partition: int
+    first_offset: int
+    """Of the first that is lost."""
+    last_offset: int
+    accepted_by: str
+    entry: str
+    """`shard/index` of the first entry after them."""
+
+
 class Status(Answer, frozen=True, kw_only=True):
     """A ledger at a glance."""
 
@@ -58,6 +71,7 @@ class Status(Answer, frozen=True, kw_only=True):
     last_recorded_at: datetime | None
     outcomes: dict[str, int]
     shards: list[ShardStatus]
+    lost: list[LostRecords]
 
 
 class Share(Answer, frozen=True, kw_only=True):

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from ledger.query.answers import (
     Change,
     DeploymentRow,
     HistoryRow,
+    LostRecords,
     RejectedRow,
     ScriptRow,
     ShardStatus,
@@ -40,6 +43,10 @@ END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 _OUTCOMES = """
 SELECT shard, outcome, count(*) AS count, max(recorded_at) AS last_recorded_at FROM _log GROUP BY ALL ORDER BY ALL
+"""
+
+_LOST = """
+SELECT shard, "index", origin.gap AS gap FROM _log WHERE origin.gap IS NOT NULL ORDER BY ALL
 """
 
 _SCRIPTS = """
@@ -109,6 +116,18 @@ def status(ledger: OpenLedger) -> Status:
         last_recorded_at=_last(last.values()),
         outcomes=dict(sorted(outcomes.items())),
         shards=[_shard_status(shard, last[shard.shard]) for shard in ledger.shards],
+        lost=[_lost(row) for row in rows(ledger, _LOST)],
+    )
+
+
+def _lost(row: Row) -> LostRecords:
+    gap = msgspec.json.decode(row["gap"])
+    return LostRecords(
+        partition=row["shard"],
+        first_offset=gap["from"],
+        last_offset=gap["to"],
+        accepted_by=gap["accepted_by"],
+        entry=f"{row['shard']}/{row['index']}",
     )
 
 

@@ -12,6 +12,7 @@ LEDGER_FILE: Final = "ledger.json"
 LOG: Final = "log/"
 ACCOUNTS: Final = "accounts/"
 TOPICS: Final = "topics/"
+GAPS: Final = "gaps/"
 KEYS: Final = "keys/"
 BLOBS: Final = "blobs/"
 QUARANTINE: Final = "quarantine/"
@@ -64,6 +65,16 @@ def account(name: str) -> str:
 def topic(topic_id: str) -> str:
     """The acceptance of a topic id."""
     return f"{TOPICS}{topic_id}.json"
+
+
+def gap_prefix(shard: int, topic_id: str) -> str:
+    """The prefix under which the accepted gaps of a partition of the topic with this id lie."""
+    return f"{GAPS}{shard:04d}/{topic_id}/"
+
+
+def gap(shard: int, topic_id: str, offset: int) -> str:
+    """The acceptance of a gap that begins at this offset (requires 0 <= offset < 2^63)."""
+    return f"{gap_prefix(shard, topic_id)}{offset:019d}.json"
 
 
 def blob(digest: str) -> str:

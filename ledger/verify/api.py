@@ -16,7 +16,7 @@ from ledger.proof.cosignatures import WitnessPolicy
 from ledger.proof.notes import Verifier
 from ledger.storage import layout
 from ledger.storage.store import Store
-from ledger.verify.beside import Beside, read_topics
+from ledger.verify.beside import Beside, read_gaps, read_topics, unused
 from ledger.verify.chain import Chain
 from ledger.verify.earlier import Earlier, Extension, Given, read_earlier
 from ledger.verify.findings import BadError, Notice, Problem, Report
@@ -87,7 +87,8 @@ class _Run:
         self._place = memory.place() if memory else None
         self._pinned = vkey is not None
         self._topics, self._problems = read_topics(store, self._file)
-        self._problems += self._file_problems()
+        self._gaps, bad_gaps = read_gaps(store, self._file)
+        self._problems += [*bad_gaps, *self._file_problems()]
         self._beside = Beside(store, self._file)
         self._witnesses = Witnesses(store, self._file, witnesses)
         self._seen = {
@@ -134,6 +135,7 @@ class _Run:
             ],
             notices=notices,
             warnings=warnings,
+            lost=[one for walk in walks for one in walk.lost],
             witnessed=self._witnesses.said(),
         )
 
@@ -192,7 +194,9 @@ class _Run:
         if seen is not None:
             earlier += [Earlier(size=size, root=root, where="an earlier run", named=False) for size, root in seen.trail]
             earlier.append(Earlier(size=seen.size, root=seen.root, where="an earlier run"))
-        chain = Chain(shard, self._file.topic, self._topics, lambda account: self._beside.home(account, shard))
+        chain = Chain(
+            shard, self._file.topic, self._topics, lambda account: self._beside.home(account, shard), self._gaps[shard]
+        )
         extension = Extension(self._store, shard, earlier)
         walk = Walk(self._store, self._file, self._shard_key(shard), chain, self._beside.blob, extension)
         if start is not None:
@@ -211,6 +215,8 @@ class _Run:
                     notices.append(judged)
         if whole:
             self._problems += self._beside.problems()
+        if not found:
+            notices += unused(self._gaps, [one for walk in walks for one in walk.lost])
         return found, notices
 
     def _remembered(self, walks: Sequence[Walk], problems: Sequence[Problem]) -> list[str]:

@@ -1,19 +1,20 @@
-"""What lies beside the log: `ledger.json`, accepted topics, registrations, blobs, names that are no segment's."""
+"""What lies beside the log: accepted topics and gaps, registrations, blobs, names that are no segment's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from ledger.errors import InputError, IntegrityError, NotFoundError
+from ledger.log.gaps import AcceptedGap, parse_gap
 from ledger.log.ledgerfile import LedgerFile, topic_file
 from ledger.storage import layout
 from ledger.storage.blobs import BlobStore
 from ledger.storage.store import Store
-from ledger.verify.findings import BadError, Notice, Problem
+from ledger.verify.findings import BadError, Lost, Notice, Problem
 
-__all__ = ["Beside", "read_topics"]
+__all__ = ["Beside", "Gaps", "read_gaps", "read_topics", "unused"]
 
 _SHARD: Final = re.compile(r"log/([0-9]{4})/")
 _encode = msgspec.json.Encoder().encode
@@ -125,3 +126,31 @@ def read_topics(store: Store, file: LedgerFile) -> tuple[frozenset[str], list[Pr
             bad = BadError("bad_topic", "it does not say that records of a topic are accepted")
             problems.append(bad.problem(None, name))
     return frozenset(topics), problems
+
+
+Gaps = dict[int, dict[str, dict[int, AcceptedGap]]]
+"""Accepted gaps by shard, topic id and first offset."""
+
+
+def read_gaps(store: Store, file: LedgerFile) -> tuple[Gaps, list[Problem]]:
+    """The gaps that were accepted, and what is wrong with the objects that say so."""
+    gaps: Gaps = {shard: {} for shard in range(file.shards)}
+    problems = []
+    for name in store.list(layout.GAPS):
+        try:
+            gap = parse_gap(name, store.get(name))
+            gaps[gap.partition].setdefault(gap.topic_id, {})[gap.from_] = gap
+        except (IntegrityError, KeyError):
+            problems.append(BadError("bad_gap", "it does not say that a gap is accepted").problem(None, name))
+    return gaps, problems
+
+
+def unused(gaps: Gaps, lost: Sequence[Lost]) -> Iterator[Notice]:
+    """Accepted gaps that no entry carries."""
+    for shard, topics in gaps.items():
+        for topic_id, accepted in topics.items():
+            carried = [one for one in lost if (one.shard, one.topic_id) == (shard, topic_id)]
+            for start, gap in accepted.items():
+                if not any(one.first_offset <= start <= one.last_offset for one in carried):
+                    message = f"the loss of offsets {start} to {gap.to} was accepted; no entry after it is in the log"
+                    yield Notice(file=layout.gap(shard, topic_id, start), message=message)

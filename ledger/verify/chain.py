@@ -1,11 +1,12 @@
 """What an entry must agree with in the entries before it: index, offsets, times, and its account's chain."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from msgspec import UNSET
 
-from ledger.verify.findings import BadError
-from ledger.verify.forms import Entry, Facts, Origin
+from ledger.log.gaps import Accepted, gap_before
+from ledger.verify.findings import BadError, Lost
+from ledger.verify.forms import Entry, Facts, Gap, Origin
 from ledger.verify.summary import Summary
 
 __all__ = ["Chain"]
@@ -19,13 +20,22 @@ class Chain:
         topic: the ledger's topic.
         topics: the topic ids that it accepts.
         home: called with each account that is met for the first time; raises BadError where it is not at home here.
+        gaps: the accepted gaps of the partition, by topic id.
     """
 
-    def __init__(self, shard: int, topic: str, topics: Collection[str], home: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        shard: int,
+        topic: str,
+        topics: Collection[str],
+        home: Callable[[str], None],
+        gaps: Mapping[str, Accepted],
+    ) -> None:
         self.shard = shard
         self._topic = topic
         self._topics = topics
         self._home = home
+        self._gaps = gaps
         self.size = 0
         self.next_offset = 0
         self.topic_id = ""
@@ -33,6 +43,8 @@ class Chain:
         """Of the last entry, as text: all have the same length, so they compare as text."""
         self.accounts: dict[str, tuple[int, str | None]] = {}
         """How many entries each account's chain has, and the leaf hash (hex) of the last."""
+        self.lost: list[Lost] = []
+        """The gaps that entries so far carry."""
 
     def step(self, entry: Entry | Facts, leaf: str) -> None:
         """Go on by one entry (requires that it keeps the rules of `content`).
@@ -86,8 +98,7 @@ class Chain:
             raise BadError("unknown_topic", "the first entry names no topic id")
         expected = self.next_offset
         if origin.gap is not UNSET:
-            if origin.gap.from_ != expected or origin.gap.to < origin.gap.from_:
-                raise BadError("offset_gap", f"the accepted gap does not begin at offset {expected}")
+            self._check_gap(origin.gap, origin.offset)
             expected = origin.gap.to + 1
         if origin.skipped is not UNSET:
             if origin.skipped < 1:
@@ -98,6 +109,39 @@ class Chain:
             message = f"offset {origin.offset} stands where {expected} belongs"
             raise BadError(kind, message, expected=str(expected), found=str(origin.offset))
         self.next_offset = origin.offset + 1
+
+    def _check_gap(self, gap: Gap, offset: int) -> None:
+        """Records may be lost only where somebody has accepted that, and the entry says just what was accepted."""
+        expected = self.next_offset
+        if gap.from_ != expected or gap.to < expected:
+            raise BadError("offset_gap", f"the gap from offset {gap.from_} to {gap.to} does not begin at {expected}")
+        accepted = self._gaps.get(self.topic_id, {})
+        # What was accepted beyond the gap's end may have been accepted later.
+        then = {start: one for start, one in accepted.items() if start <= gap.to}
+        known = gap_before(then, expected, offset)
+        if known is None or known.to != gap.to:
+            to = "nothing" if known is None else f"{expected} to {known.to}"
+            message = f"the entry says that the loss of offsets {expected} to {gap.to} was accepted; what was accepted is {to}"
+            raise BadError("offset_gap", message, expected=to, found=f"{expected} to {gap.to}")
+        if known.accepted_by != gap.accepted_by:
+            message = f"the entry says that {gap.accepted_by} accepted the loss of offsets {expected} to {gap.to}; it was {known.accepted_by}"
+            raise BadError("offset_gap", message, expected=known.accepted_by, found=gap.accepted_by)
+        reason = accepted[expected].reason
+        count = gap.to + 1 - expected
+        self.lost.append(
+            Lost(
+                shard=self.shard,
+                index=self.size,
+                topic_id=self.topic_id,
+                first_offset=expected,
+                last_offset=gap.to,
+                records=count,
+                accepted_by=gap.accepted_by,
+                reason=None if reason is UNSET else reason,
+                message=f"{count} record{'s' * (count > 1)} of partition {self.shard}, offsets {expected} to {gap.to}, "
+                f"were lost; accepted by {gap.accepted_by}",
+            )
+        )
 
     def _check_account(self, entry: Entry | Facts, leaf: str) -> None:
         name = entry.account

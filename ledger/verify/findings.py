@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["CHANGED", "KINDS", "BadError", "Notice", "Problem", "Report", "ShardReport"]
+__all__ = ["CHANGED", "KINDS", "BadError", "Lost", "Notice", "Problem", "Report", "ShardReport"]
 
 KINDS: Final = (
     # bytes that are not those that were written
@@ -44,6 +44,7 @@ KINDS: Final = (
     "ledger_file_changed",
     "bad_registration",
     "bad_topic",
+    "bad_gap",
     "blob_missing",
     "blob_changed",
 )
@@ -89,6 +90,25 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """Records that had expired before they were read: an accepted gap, as the first entry after it says."""
+
+    shard: int
+    """The partition's number too."""
+    index: int
+    """Of the first entry after the gap."""
+    topic_id: str
+    first_offset: int
+    """Of the first that is lost."""
+    last_offset: int
+    records: int
+    """How many offsets these are."""
+    accepted_by: str
+    reason: str | None
+    message: str
+    """All that in one sentence."""
+
+
 class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was verified of one shard."""
 
@@ -124,6 +144,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     notices: list[Notice]
     warnings: list[str]
     """What could not be done besides: remembering what was seen."""
+    lost: list[Lost] = []
+    """The accepted gaps that the entries carry, in the order of the log: no problems, and not to be overlooked."""
     witnessed: list[str] = []
     """Where witnesses were asked for, the cosigned checkpoints that today's log extends: `<origin> <size> by <witness>, ...`."""
 

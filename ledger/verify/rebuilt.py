@@ -7,17 +7,19 @@ for the actor, and comes out again where the writer would seal one.
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from ledger.log.gaps import AcceptedGap
+from ledger.model.entries import Gap
 from ledger.model.envelope import ACTOR_FIRST, DATA
 from ledger.model.events import Known
 from ledger.model.reasons import Reason
 from ledger.storage.blobs import BlobStore
 
-__all__ = ["Form", "Rebuilt", "StandInKeys", "decode_form", "quarantined", "rebuild", "refused"]
+__all__ = ["Form", "Rebuilt", "StandInKeys", "accepted_with", "decode_form", "quarantined", "rebuild", "refused"]
 
 _NO_DATA: Final = b'{"interface":"-"}'
 """Of a duplicate, whose data was not kept; only what identifies it counts."""
@@ -56,7 +58,7 @@ class _Origin(msgspec.Struct, frozen=True, gc=False):
     mac: str
     topic_id: str | UnsetType = UNSET
     skipped: int = 0
-    gap: Any = None
+    gap: Gap | None = None
 
 
 class Form(msgspec.Struct, frozen=True, gc=False):
@@ -165,6 +167,18 @@ def rebuild(form: Form, keys: StandInKeys, blobs: BlobStore) -> Rebuilt:
     else:
         text = _slowly(raw, keys, blobs)
     return Rebuilt(form.origin.offset, _milliseconds(form.recorded_at), _key(form), _value(text, form.origin.mac))
+
+
+def accepted_with(form: Form, shard: int) -> dict[int, AcceptedGap]:
+    """What was accepted, by what an entry says: whether it was is another check."""
+    gap = form.origin.gap
+    if gap is None:
+        return {}
+    return {
+        gap.from_: AcceptedGap(
+            topic_id=str(form.origin.topic_id), partition=shard, from_=gap.from_, to=gap.to, accepted_by=gap.accepted_by
+        )
+    }
 
 
 def refused(form: Form) -> tuple[Rebuilt, Known, Reason]:

@@ -17,6 +17,7 @@ import msgspec
 from ledger.proof.merkle import Frontier
 from ledger.proof.notes import Verifier
 from ledger.verify.chain import Chain
+from ledger.verify.findings import Lost
 
 __all__ = ["Memory", "Seen", "SeenPlace", "state_directory", "thin"]
 
@@ -50,6 +51,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     next_offset: int
     topic_id: str
     recorded: str
+    lost: list[Lost] = []
     trail: list[tuple[int, bytes]]
     """Sizes and roots of checkpoints on the way, ascending: thinned where there are many."""
 
@@ -68,6 +70,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
             self.recorded,
         )
         chain.accounts.update(self.accounts)
+        chain.lost += self.lost
         return Frontier(self.size, self.frontier)
 
 

@@ -15,7 +15,7 @@ from ledger.verify.chain import Chain
 from ledger.verify.content import moved_parts, read_exactly
 from ledger.verify.damage import damaged, frame_flip, unsigned
 from ledger.verify.earlier import Extension
-from ledger.verify.findings import BadError, Problem, ShardReport
+from ledger.verify.findings import BadError, Lost, Problem, ShardReport
 from ledger.verify.locate import Suspect, judged
 from ledger.verify.pool import Pool
 from ledger.verify.ranges import joined
@@ -72,6 +72,11 @@ class Walk:
         """How many entries were found to be good."""
         return int(self._frontier.size)
 
+    @property
+    def lost(self) -> list[Lost]:
+        """The accepted gaps that entries carry."""
+        return self._chain.lost
+
     def resume(self, seen: Seen) -> None:
         """Begin after what an earlier run has verified."""
         self._frontier = seen.resume(self._chain)
@@ -103,6 +108,7 @@ class Walk:
             next_offset=chain.next_offset,
             topic_id=chain.topic_id,
             recorded=chain.recorded,
+            lost=chain.lost,
             trail=self._trail,
         )
 

@@ -12,15 +12,17 @@ from subprocess import run as run_process
 import pytest
 
 import ledger
+from ledger.broker.connection import describe_topic
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
 from tests.cli.conftest import ROOT, Run
+from tests.kafka.brokers import Broker
 from tests.query.build import deployment, entry, version, write_ledger
 
 Process = Callable[..., CompletedProcess[str]]
 
 COMMANDS = (
-    "init", "accept-topic", "schema", "verify", "broker", "worker", "up", "publish", "status", "scripts", "deployments", "versions", "show",
+    "init", "schema", "accept-topic", "accept-gap", "verify", "broker", "worker", "up", "lag", "publish", "status", "scripts", "deployments", "versions", "show",
     "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "demo", "witness",
 )  # fmt: skip
 
@@ -122,6 +124,32 @@ def test_a_topic_is_accepted_by_its_id_in_any_form(run: Run, tmp_path: Path, giv
     assert [path.name for path in (tmp_path / "audit" / "topics").iterdir()] == [
         "1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11.json"
     ]
+
+
+def test_a_topic_may_be_accepted_twice(run: Run, tmp_path: Path) -> None:
+    """The second time says so; what says that it was accepted is believed only as it was written."""
+    place, topic_id = tmp_path / "audit", "1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11"
+    assert run("init", "--ledger", str(place))[0] == 0
+    assert "accepted: " in run("accept-topic", topic_id, "--ledger", str(place))[2]
+    assert "accepted before" in run("accept-topic", topic_id, "--ledger", str(place))[2]
+    file = place / "topics" / f"{topic_id}.json"
+    file.unlink()
+    file.write_bytes(b"{}")
+    code, _, err = run("accept-topic", topic_id, "--ledger", str(place))
+    assert (code, "does not say that a topic is accepted" in err) == (3, True)
+
+
+def test_a_broker_that_is_asked_names_its_topic(run: Run, tmp_path: Path, tansu: Broker) -> None:
+    """Another id than its topic's is not accepted, nor one that cannot be asked about."""
+    place, topic = str(tmp_path / "audit"), tansu.topic(4)
+    assert run("init", "--ledger", place, "--topic", topic)[0] == 0
+    wrong, asked = "1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11", ("--ledger", place, "--bootstrap")
+    right = describe_topic(tansu.bootstrap, topic).topic_id
+    code, _, err = run("accept-topic", wrong, *asked, tansu.bootstrap)
+    assert (code, right in err) == (2, True)
+    assert run("accept-topic", right, *asked, "127.0.0.1:1")[0] == 5
+    assert not (tmp_path / "audit" / "topics").exists()
+    assert run("accept-topic", right, *asked, tansu.bootstrap)[0] == 0
 
 
 @pytest.mark.parametrize("given", ["", "ledger.changes", "1f0c0a52", "é" * 22, "HwwKUmseTY-dWCpsH28N*Q"])

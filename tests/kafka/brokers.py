@@ -55,6 +55,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+log.cleaner.backoff.ms=200
 auto.create.topics.enable=false
 """
 
@@ -193,22 +194,26 @@ class KafkaNode:
     """Apache Kafka as one node, its data and log in a directory; it can be killed, started again, and stopped for a while."""
 
     def __init__(self, directory: Path, advertised: int | None = None) -> None:
-        """Format the data directory; nothing runs yet.
+        """Format the data directory, unless one has run there before; nothing runs yet.
 
         Args:
-            directory: an empty one.
+            directory: an empty one, or one of before: then it has what it had, at the same port.
             advertised: the port of 127.0.0.1 that clients are told to come to, where it is not the broker's own.
         """
         self._directory = directory
         self._java = ["java", "-cp", f"{kafka_jars()}/*"]
-        self._port, controller = _free_ports(2)
+        self._process: subprocess.Popen[bytes] | None = None
         self._properties = directory / "server.properties"
+        if self._properties.exists():
+            told = self._properties.read_text().partition("listeners=PLAINTEXT://127.0.0.1:")[2]
+            self._port = int(told.partition(",")[0])
+            return
+        self._port, controller = _free_ports(2)
         self._properties.write_text(
             _PROPERTIES.format(
                 port=self._port, advertised=advertised or self._port, controller=controller, directory=directory
             )
         )
-        self._process: subprocess.Popen[bytes] | None = None
         cluster = self._storage("random-uuid").strip()
         self._storage("format", "-t", cluster, "-c", str(self._properties))
 
@@ -264,7 +269,7 @@ class KafkaNode:
 
 @contextmanager
 def run_kafka(directory: Path) -> Iterator[Broker]:
-    """Apache Kafka as one node, its data and log in the directory."""
+    """Apache Kafka as one node, its data and log in the directory; run there again, it has what it had, at the same port."""
     with KafkaNode(directory) as node:
         yield node.broker
 

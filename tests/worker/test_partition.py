@@ -4,17 +4,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 from unittest.mock import AsyncMock, patch
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from consumers.partition import Fetched, Partition, Tools
 from consumers.settings import Settings
 from consumers.shards import Shards
+from ledger.broker.connection import TopicDescription
 from ledger.errors import BrokerError, LedgerError, StoreConflictError, StoreError
-from ledger.log.ledgerfile import LedgerFile, create_ledger
+from ledger.log.gaps import AcceptedGap, accept_gap
+from ledger.log.ledgerfile import LedgerFile, accept_topic, create_ledger
 from ledger.log.records import Record
 from ledger.log.report import Committed
 from ledger.log.writer import Draft, ShardWriter, open_writer
@@ -155,25 +159,138 @@ def test_a_hole_inside_a_batch_is_asked_about(tmp_path: Path) -> None:
     run(story)
 
 
-@pytest.mark.parametrize(("start", "code"), [(10, "records_missed"), (4, "records_expired")])
-def test_a_hole_is_believed_only_where_the_broker_holds_nothing(tmp_path: Path, start: int, code: str) -> None:
-    """What was fetched and never arrived, and what expired, stops the worker; neither is passed over as if it had not been."""
-    root = tmp_path / "ledger"
+def test_a_hole_is_believed_only_where_the_fetch_began_at_the_next_offset(tmp_path: Path) -> None:
+    """What was fetched and never arrived stops the worker; what the broker passed over itself does not."""
+
+    async def story(shards: Shards) -> None:
+        await shards._check_origin(0, 4, 4, 10)
+        with pytest.raises(BrokerError) as raised:
+            await shards._check_origin(0, 4, 10, 10)
+        assert raised.value.code == "records_missed"
+
+    with_shards(tmp_path / "ledger", story)
+
+
+def with_shards(root: Path, story: Callable[[Shards], Awaitable[None]], *, start: int = 0, end: int = 100) -> None:
+    """Run a story with the shards of a ledger with one partition, of which the broker holds the records from `start` to before `end`."""
     keys = LocalStore(root / "keys", file_mode=0o600)
     file = create_ledger(LocalStore(root), keys, name="test", topic="topic", shards=1)
 
-    async def log_start(_: int) -> int:
-        return 10
+    async def log_range(_: int) -> tuple[int, int]:
+        return start, end
+
+    async def with_them() -> None:
+        shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "id")
+        shards.log_range = log_range
+        with patch.object(shards, "_check_topic", AsyncMock()):
+            assert await shards.next_offsets(frozenset((0,))) == {0: 0}
+            await story(shards)
+        await shards.finish()
+        shards.close()
+
+    run(with_them)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "said"),
+    [
+        ([], "--from 0 --to 9"),
+        ([(0, 9)], None),
+        ([(0, 20)], None),
+        ([(0, 4), (5, 9)], None),
+        ([(0, 4)], "--from 5 --to 9"),
+        ([(1, 9)], "--from 0 --to 9"),
+    ],
+)
+def test_what_expired_is_passed_over_only_where_all_of_it_was_accepted(
+    tmp_path: Path, accepted: list[tuple[int, int]], said: str | None
+) -> None:
+    """Else the worker stops and names the command that accepts what still has to be."""
+    for start, to in accepted:
+        accept_gap(
+            LocalStore(tmp_path / "ledger"),
+            AcceptedGap(topic_id="id", partition=0, from_=start, to=to, accepted_by="ana"),
+        )
+
+    async def story(shards: Shards) -> None:
+        found = await shards.out_of_range(0, 0)
+        if said is None:
+            assert (found, shards.failure) == (10, None)
+        else:
+            assert isinstance(shards.failure, BrokerError)
+            assert (found, shards.failure.code) == (None, "records_expired")
+            assert f"--partition 0 {said} --topic-id id" in shards.failure.hint
+
+    with_shards(tmp_path / "ledger", story, start=10)
+
+
+def test_a_topic_that_was_accepted_while_the_worker_runs_takes_a_restart(tmp_path: Path) -> None:
+    """The worker reads the old one: it stops all the same, and does not ask for what was done already."""
+    found = TopicDescription(topic_id="new", partitions=1)
 
     async def story() -> None:
-        shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "id")
-        shards.log_start = log_start
-        with patch.object(shards, "_check_topic", AsyncMock()), pytest.raises(BrokerError) as raised:
-            await shards._check_origin(0, 4, start, 10)
-        assert raised.value.code == code
+        root = tmp_path / "ledger"
+        keys = LocalStore(root / "keys", file_mode=0o600)
+        file = create_ledger(LocalStore(root), keys, name="test", topic="topic", shards=1)
+        shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "old")
+        with patch.object(shards._probe, "describe", lambda: found):
+            for hint in ("ledger accept-topic new", "start the worker again"):
+                with pytest.raises(BrokerError) as raised:
+                    await shards._check_origin(0, 0, 0, 0)
+                assert raised.value.code == "topic_replaced"
+                assert hint in raised.value.hint
+                accept_topic(LocalStore(root), "topic", "new")
         shards.close()
 
     run(story)
+
+
+def test_a_broker_that_says_once_that_its_topic_ends_before_is_asked_again(tmp_path: Path) -> None:
+    """One that is not the leader any more may say so; one that insists, without a pause, is believed, and the worker stops."""
+    clock = iter((0.0, 3.0, 9.0, 12.0, 13.9, 14.1))
+
+    async def story(shards: Shards) -> None:
+        with (
+            patch("consumers.shards.time", SimpleNamespace(monotonic=lambda: next(clock))),
+            patch.object(shards, "_settled", AsyncMock(return_value=True)),
+            patch("consumers.shards._BROKER_PAUSE_S", 0),
+        ):
+            assert [await shards.out_of_range(0, 120) for _ in range(6)] == [*[120] * 5, None]
+        assert isinstance(shards.failure, BrokerError)
+        assert shards.failure.code == "topic_truncated"
+        assert "120" in shards.failure.message
+        assert "ends at 100" in shards.failure.message
+
+    with_shards(tmp_path / "ledger", story)
+
+
+def test_an_offset_that_the_broker_has_again_is_read(tmp_path: Path) -> None:
+    """Whatever it said before, however often: where its topic reaches that far nothing was cut off."""
+
+    async def story(shards: Shards) -> None:
+        clock = iter(range(0, 100, 10))
+        with (
+            patch("consumers.shards.time", SimpleNamespace(monotonic=lambda: next(clock))),
+            patch("consumers.shards._BROKER_PAUSE_S", 0),
+        ):
+            assert [await shards.out_of_range(0, 100) for _ in range(5)] == [100] * 5
+        assert shards.failure is None
+
+    with_shards(tmp_path / "ledger", story)
+
+
+def test_a_broker_that_stops_answering_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    """The next fetch says again that the offset is out of range, once there is a broker."""
+
+    async def silent(_: int) -> tuple[int, int]:
+        raise KafkaConnectionError
+
+    async def story(shards: Shards) -> None:
+        shards.log_range = silent
+        assert await shards.out_of_range(0, 0) is None
+        assert shards.failure is None
+
+    with_shards(tmp_path / "ledger", story)
 
 
 @pytest.mark.parametrize("persisted", [False, True])

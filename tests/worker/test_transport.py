@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.types import TP
 
 from consumers.transport import BatchConsumer
@@ -24,9 +25,14 @@ class Kafka:
         self.consumer._acked, self.consumer._committed_offset = defaultdict(list), {}
         self.consumer.transport = SimpleNamespace(next_offsets=AsyncMock(return_value={0: 3}))
         self.failures = 0
+        self.error: Exception | None = None
+        """What the next fetch raises."""
 
     async def getmany(self) -> Any:
         """Five records from the position on; handed over late where `hold` says so."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         fetched = {PARTITION: [SimpleNamespace(offset=self.position + place) for place in range(5)]}
         self.position += 5
         if self.hold is not None:
@@ -128,5 +134,45 @@ def test_an_offset_that_the_broker_did_not_take_is_committed_later() -> None:
             assert offsets == {PARTITION: 7}
             assert await kafka.consumer._commit_offsets(offsets)
             assert kafka.consumer._filter_committable_offsets([PARTITION, other]) == {}
+
+    asyncio.run(story())
+
+
+def test_an_offset_out_of_range_is_for_the_shards_to_decide() -> None:
+    """They are told what was asked for; where they say, reading goes on, and what comes still counts from there. Or they say nothing."""
+
+    async def story() -> None:
+        kafka = Kafka()
+        asked = kafka.consumer.transport.out_of_range = AsyncMock(return_value=7)
+        with kafka.patched():
+            await kafka.consumer.perform_seek()
+            kafka.error = OffsetOutOfRangeError({PARTITION: 3})
+            assert await kafka.consumer._getmany(None, 1) == {}
+            asked.assert_awaited_once_with(0, 3)
+            assert await kafka.next_batch() == (3, [7, 8, 9, 10, 11])
+            asked.return_value = None
+            kafka.error = OffsetOutOfRangeError({PARTITION: 13})  # beyond a record that is a marker
+            assert await kafka.consumer._getmany(None, 1) == {}
+            asked.assert_awaited_with(0, 12)
+            assert kafka.position == 12
+
+    asyncio.run(story())
+
+
+def test_what_the_group_had_committed_is_nobodys_concern() -> None:
+    """An answer about an offset from before the seek to the ledger's, and a group that has committed none, are passed over."""
+
+    async def story() -> None:
+        kafka = Kafka()
+        asked = kafka.consumer.transport.out_of_range = AsyncMock(return_value=7)
+        with kafka.patched():
+            for error in (OffsetOutOfRangeError({PARTITION: 0}), NoOffsetForPartitionError(PARTITION)):
+                kafka.error = error
+                assert await kafka.consumer._getmany(None, 1) == {}
+            await kafka.consumer.perform_seek()
+            kafka.error = OffsetOutOfRangeError({PARTITION: 2})
+            assert await kafka.consumer._getmany(None, 1) == {}
+            assert await kafka.next_batch() == (3, [3, 4, 5, 6, 7])
+        asked.assert_not_awaited()
 
     asyncio.run(story())

@@ -1,0 +1,146 @@
+"""What an operator accepts: accept-topic, accept-gap."""
+
+# ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
+
+import base64
+import getpass
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from cli.messages import say
+from cli.options import Ledger, examples
+from cli.tables import printable
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command(
+        "accept-topic", epilog=examples("ledger accept-topic 1f0c0a52-6b1e-4d8f-9d58-2a6c1f6f0d11 --ledger ./audit")
+    )(accept_topic)
+    app.command(
+        "accept-gap",
+        epilog=examples(
+            "ledger accept-gap --ledger ./audit --partition 3 --from 1200 --to 1349 --dry-run",
+            "ledger accept-gap --ledger ./audit --partition 3 --from 1200 --to 1349 --by on-call --reason 'outage, ticket 4711'",
+        ),
+    )(accept_gap)
+
+
+def accept_topic(
+    topic_id: Annotated[str, typer.Argument(metavar="TOPIC_ID", help="The id, as the worker's message says it.")],
+    ledger: Ledger,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Ask this broker whether its topic has that id."),
+    ] = None,
+) -> None:
+    """Accept a topic that was deleted and made anew.
+
+    A worker stops at a topic id that the ledger does not know: the new topic's offsets start again, and what the old one held
+    and no worker had read is gone. Accepting says that this was meant; the id then stands in the log.
+    """
+    from ledger.log import ledgerfile
+    from ledger.query.opened import read_about
+
+    store, about = read_about(ledger)
+    accepted = _read_topic_id(topic_id)
+    if bootstrap is not None:
+        from ledger.broker.connection import describe_topic
+
+        ledgerfile.check_topic_id(accepted, describe_topic(bootstrap, about.topic).topic_id)
+    if ledgerfile.accept_topic(store, about.topic, accepted):
+        say(f"accepted: workers started now read the topic {about.topic} with the id {accepted} from its start")
+    else:
+        say("accepted before: nothing was written")
+
+
+def accept_gap(
+    ledger: Ledger,
+    partition: Annotated[int, typer.Option("--partition", metavar="N", help="The partition that lost records.")],
+    first: Annotated[int, typer.Option("--from", metavar="A", help="Offset of the first one lost: the ledger's next.")],
+    last: Annotated[int, typer.Option("--to", metavar="B", help="Offset of the last one lost.")],
+    topic_id: Annotated[
+        str | None,
+        typer.Option("--topic-id", metavar="ID", help="Of the topic; needed where the ledger accepts several."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="WHO", help="Who accepts it, for good in the log; default: your user name."),
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, kept beside the log.")] = None,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Ask this broker whether they are lost."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be accepted, and accept nothing.")] = False,
+) -> None:
+    """Accept that records expired before they were read.
+
+    A worker stops where the topic begins after the ledger's next offset, and its message has this command with all arguments.
+    Accepting gives the records up for good: the next entry says which are lost and who accepted it, and `ledger verify` reports it
+    for ever. It cannot be taken back.
+    """
+    from msgspec import UNSET
+
+    from ledger.log import accepting, gaps
+    from ledger.query.opened import read_about
+
+    store, about = read_about(ledger)
+    tail = accepting.read_tail(store, about, partition)
+    gap = gaps.AcceptedGap(
+        topic_id=accepting.topic_at(store, about, tail) if topic_id is None else _read_topic_id(topic_id),
+        partition=partition,
+        from_=first,
+        to=last,
+        accepted_by=_user() if by is None else by,
+        reason=UNSET if reason is None else reason,
+    )
+    gaps.check(gap)
+    accepting.check_gap(store, gap, tail)
+    if bootstrap is not None:
+        from ledger.broker.connection import describe_topic
+        from ledger.broker.topics import start_offsets
+
+        found = describe_topic(bootstrap, about.topic).topic_id
+        accepting.check_gap_at_broker(gap, found, start_offsets(bootstrap, about.topic)[partition])
+    count = last + 1 - first
+    say(
+        printable(
+            f"lost: {count} record{'s' * (count > 1)} of partition {partition} of {about.topic}, offsets {first} to {last}"
+        )
+    )
+    say(
+        f"before them: {tail.size} entries"
+        + ("" if tail.recorded_at is None else f", the last recorded at {tail.recorded_at}")
+    )
+    if bootstrap is None:
+        say("the broker was not asked: with --bootstrap it is")
+    if dry_run:
+        say(printable(f"nothing was accepted; without --dry-run it would be, by {gap.accepted_by}"))
+    elif gaps.accept_gap(store, gap):
+        say(printable(f"accepted by {gap.accepted_by}: run the worker again, it goes on at offset {last + 1}"))
+    else:
+        say(printable(f"accepted before by {gap.accepted_by}, word for word: nothing was written"))
+
+
+def _user() -> str:
+    from ledger.errors import UsageError
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # nobody has this number
+        raise UsageError("no_user", "it cannot be told who you are", "say it with --by") from error
+
+
+def _read_topic_id(text: str) -> str:
+    """The id as workers write it: a UUID in lower case. Kafka's own tools show it in 22 characters of base64."""
+    from ledger.errors import UsageError
+
+    try:
+        return str(UUID(bytes=base64.urlsafe_b64decode(f"{text}==")) if len(text) == 22 else UUID(text))
+    except ValueError as error:
+        raise UsageError("bad_topic_id", f"{text!r} is no topic id", "copy it from the worker's message") from error

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from ledger.broker.connection import TopicIdProbe, describe_topic, ping, split_bootstrap
+from ledger.broker.cluster import split_bootstrap
+from ledger.broker.connection import TopicIdProbe, describe_topic, ping
 from ledger.broker.embedded import EmbeddedBroker
 from ledger.broker.topics import end_offsets, ensure_topic
 from ledger.errors import EXIT_UNAVAILABLE, BrokerError, UsageError

@@ -18,9 +18,10 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from ledger.broker.clients import silence_client
 from ledger.broker.connection import TopicDescription, ping
 from ledger.broker.embedded import EmbeddedBroker
-from ledger.broker.topics import ensure_topic, silence_client
+from ledger.broker.topics import ensure_topic
 from ledger.errors import BrokerError
 
 KAFKA_VERSION: Final = "4.3.0"
@@ -190,23 +191,29 @@ def _fetch_jars() -> None:
 
 
 @contextmanager
-def run_kafka(directory: Path) -> Iterator[Broker]:
-    """Apache Kafka as one node, its data and log in the directory."""
+def run_kafka(directory: Path, properties: str = "", storage_options: Iterable[str] = ()) -> Iterator[Broker]:
+    """Apache Kafka as one node, its data and log in the directory.
+
+    Args:
+        directory: an empty one.
+        properties: further lines of its settings; `{port}` and `{controller}` stand for its ports.
+        storage_options: of the tool that formats its storage.
+    """
     java = ["java", "-cp", f"{kafka_jars()}/*"]
-    port, controller = _free_ports(2)
-    properties = directory / "server.properties"
-    properties.write_text(_PROPERTIES.format(port=port, controller=controller, directory=directory))
+    port, controller = free_ports(2)
+    file = directory / "server.properties"
+    file.write_text((_PROPERTIES + properties).format(port=port, controller=controller, directory=directory))
     storage = [*java, "kafka.tools.StorageTool"]
     cluster = subprocess.run([*storage, "random-uuid"], check=True, capture_output=True, text=True, timeout=60)
     subprocess.run(
-        [*storage, "format", "-t", cluster.stdout.strip(), "-c", properties],
+        [*storage, "format", "-t", cluster.stdout.strip(), "-c", file, *storage_options],
         check=True,
         capture_output=True,
         timeout=60,
     )
     with (directory / "broker.log").open("wb") as log:
         process = subprocess.Popen(
-            [java[0], "-Xmx512m", *java[1:], "kafka.Kafka", properties],
+            [java[0], "-Xmx512m", *java[1:], "kafka.Kafka", file],
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -227,7 +234,8 @@ def run_tansu(directory: Path) -> Iterator[Broker]:
         yield Broker("tansu", broker.bootstrap)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody listens at."""
     with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [server.getsockname()[1] for server in with_ports]
     for server in with_ports:

@@ -91,7 +91,11 @@ def demo(
         with stopped_by_signals(), EmbeddedBroker() as broker:
             say(f"a broker answers at {broker.bootstrap} (in memory, for this demo only)")
             prepare_topic(location, broker.bootstrap)
-            process = start_worker(worker_arguments(location, str(directory / "keys"), broker.bootstrap, group="demo"))
+            process = start_worker(
+                worker_arguments(
+                    location, str(directory / "keys"), broker.bootstrap, group="demo", extra=("--embedded",)
+                )
+            )
             try:
                 _feed(directory, events, broker.bootstrap, process)
                 if not keep:

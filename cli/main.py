@@ -12,7 +12,21 @@ import typer
 from typer.exceptions import TyperException
 
 import ledger
-from cli import asking, checking, demo, keeping, proving, publishing, querying, running, tiling, verifying, witnessing
+from cli import (
+    asking,
+    checking,
+    demo,
+    keeping,
+    proving,
+    publishing,
+    querying,
+    running,
+    settling,
+    tiling,
+    verifying,
+    witnessing,
+)
+from cli.configuring import Commands
 from cli.messages import complain
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LedgerError
 
@@ -27,7 +41,7 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
+app = Commands(
     name="ledger",
     epilog="Exit codes: 0 ok, 2 usage, 3 verification failed, 4 not found, 5 store or broker unavailable, "
     "70 internal error, 130 interrupted.",
@@ -50,7 +64,20 @@ def _program(
     """A tamper-evident record of what every serverless script ran, when, and who changed it."""
 
 
-for group in (keeping, verifying, running, publishing, asking, querying, proving, checking, tiling, witnessing, demo):
+for group in (
+    keeping,
+    settling,
+    verifying,
+    running,
+    publishing,
+    asking,
+    querying,
+    proving,
+    checking,
+    tiling,
+    witnessing,
+    demo,
+):
     group.register(app)
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cli.configuring import chosen_options, configuration
 from cli.messages import say
-from cli.options import Bootstrap, Keys, Ledger, examples, keys_location
+from cli.options import Bootstrap, Keys, Ledger, Set, examples, keys_location
 
 if TYPE_CHECKING:
     import subprocess
@@ -60,6 +61,7 @@ def broker(port: Port = DEFAULT_PORT, broker_log: BrokerLog = None) -> None:
 
 
 def worker(
+    context: typer.Context,
     ledger: Ledger,
     bootstrap: Bootstrap,
     group: Group = None,
@@ -79,6 +81,7 @@ def worker(
         typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),
     ] = 10.0,
     keys: Keys = None,
+    pairs: Set = None,
 ) -> None:
     """Fold change events from Kafka into the ledger.
 
@@ -87,8 +90,11 @@ def worker(
     from cli.processes import worker_arguments, worker_environment
     from ledger.query.opened import read_about
 
+    configured = configuration(context, pairs)
+    configured.cluster(bootstrap)
     _, about = read_about(ledger)
     extra = (
+        *chosen_options(configured, pairs),
         "--batch-records",
         batch_records,
         "--batch-bytes",
@@ -112,7 +118,13 @@ def worker(
 
 
 def up(
-    ledger: Ledger, port: Port = DEFAULT_PORT, group: Group = None, broker_log: BrokerLog = None, keys: Keys = None
+    context: typer.Context,
+    ledger: Ledger,
+    port: Port = DEFAULT_PORT,
+    group: Group = None,
+    broker_log: BrokerLog = None,
+    keys: Keys = None,
+    pairs: Set = None,
 ) -> None:
     """Run broker, topic and worker together until Ctrl-C.
 
@@ -122,13 +134,18 @@ def up(
     from ledger.broker.embedded import EmbeddedBroker
     from ledger.query.opened import read_about
 
+    configured = configuration(context, pairs)
     _, about = read_about(ledger)
     try:
         with stopped_by_signals(), EmbeddedBroker(port or None, log=broker_log) as embedded:
             prepare_topic(ledger, embedded.bootstrap)
             process = start_worker(
                 worker_arguments(
-                    ledger, keys_location(ledger, keys), embedded.bootstrap, group=group or f"ledger-{about.name}"
+                    ledger,
+                    keys_location(ledger, keys),
+                    embedded.bootstrap,
+                    group=group or f"ledger-{about.name}",
+                    extra=("--embedded", *chosen_options(configured, pairs)),
                 )
             )
             try:

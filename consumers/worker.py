@@ -49,7 +49,7 @@ def run(settings: Settings) -> int:
     store = open_store(settings.ledger)
     file = read_ledger_file(store)
     keys = KeyStore.open(open_store(settings.keys, file_mode=0o600, dir_mode=0o700), file.name)
-    described = describe_topic(settings.bootstrap, file.topic)
+    described = describe_topic(settings.cluster, file.topic)
     topic_id = known_topic(store, file, described.topic_id, described.partitions)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -1,6 +1,7 @@
 """Settings of the command line: every command takes `--config`, and defaults of its options from environment and file."""
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -63,6 +64,7 @@ def _shared(
     """Options of every command that has a setting among its options."""
 
 
+@cache
 def _shared_options() -> list[Any]:
     """Those options as Typer makes them."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG001 (the options of a command are its arguments; some are read from its context)
 
+import os
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -64,6 +65,8 @@ def config(
 
     What counts is the flag, then the environment, then the settings file, then the default. Secrets are shown as stars.
     """
+    from ledger.config.resolving import stray_variables
+
     if example:
         print(_example(), end="")
         return
@@ -81,6 +84,8 @@ def config(
     ]
     emit(rows, _COLUMNS, chosen_format(output, as_json), SettingRow)
     say(f"settings file: {found.file or 'none'}")
+    for name in stray_variables(os.environ):
+        warn(f"{name} is set, and no setting has this variable")
     _check(found)
 
 

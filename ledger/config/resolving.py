@@ -12,9 +12,10 @@ from ledger.config.files import FileValue, found_file, is_open_to_others, read_f
 from ledger.config.values import from_text, unknown
 from ledger.errors import UsageError
 
-__all__ = ["Configuration", "Effective", "load"]
+__all__ = ["Configuration", "Effective", "load", "stray_variables"]
 
 _RANKS: Final = ("flag", "environment", "file", "default")
+_OTHER_VARIABLES: Final = ("LEDGER_CONFIG", "LEDGER_DEBUG", "LEDGER_REQUIRE")
 _SECRETS: Final = ("sasl_password", "tls_key_password")
 
 
@@ -40,6 +41,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     file: Path | None
     """The settings file that was read."""
+    in_file: frozenset[str]
+    """The names of all settings in it, also of those that count for nothing."""
     values: dict[str, Effective]
     """By name, of all settings of the catalog, in its order."""
 
@@ -87,7 +90,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     def warnings(self) -> list[str]:
         """Files with a secret in them that others can read."""
-        holding = {self.file for name in _SECRETS if self.values[name].source == "file"}
+        holding = {self.file for name in _SECRETS if name in self.in_file}
         holding |= {Path(self[f"{name}_file"]) for name in _SECRETS if self[f"{name}_file"] is not None}
         return [
             f"{path} holds a password, and others can read it: chmod 600 {path}"
@@ -139,8 +142,15 @@ def load(
             said[setting.name] = (value, setting.option or f"--{setting.name}")
     return Configuration(
         file=path,
+        in_file=frozenset(from_file),
         values={setting.name: _effective(setting, said, environ, from_file) for setting in CATALOG},
     )
+
+
+def stray_variables(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and are none: nothing reads them, and whoever set them believes that something does."""
+    known = {setting.variable for setting in CATALOG}.union(_OTHER_VARIABLES)
+    return sorted(name for name in environ if name.startswith("LEDGER_") and name not in known)
 
 
 def _effective(

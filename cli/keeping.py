@@ -62,7 +62,7 @@ def init(
     _refuse_used(ledger)
     ledgerfile.check_names(name, topic, shards)
     configured = configuration(context, pairs)
-    topic_id = None
+    topic_id = cluster = None
     is_said = configured.values["bootstrap"].source == "flag"
     if is_said or make_topic:
         from ledger.broker.topics import ensure_topic
@@ -74,9 +74,9 @@ def init(
     key_store = open_store(keys_location(ledger, keys), file_mode=0o600, dir_mode=0o700)
     made = ledgerfile.create_ledger(store, key_store, name=name, topic=topic, shards=shards)
     say(f"made the ledger {made.name} at {ledger}: {made.shards} shards of the topic {made.topic}")
-    if topic_id is not None:
+    if topic_id is not None and cluster is not None:
         ledgerfile.accept_topic(store, made.topic, topic_id)
-        say(f"the topic {made.topic} is at {configured.cluster(bootstrap).bootstrap}")
+        say(f"the topic {made.topic} is at {cluster.bootstrap}")
     print(made.vkey)
 
 

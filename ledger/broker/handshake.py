@@ -14,7 +14,7 @@ from kafka.protocol.sasl import (
 
 from ledger.broker.clients import sasl_options, silence_client
 from ledger.broker.cluster import Cluster
-from ledger.broker.wire import ClosedError, TlsSpokenError, exchange, frame, left
+from ledger.broker.wire import ClosedError, OtherProtocolError, TlsSpokenError, exchange, frame, left
 from ledger.errors import BrokerError
 
 __all__ = ["explained", "open_connection"]
@@ -82,12 +82,13 @@ def _speak_tls(connection: socket.socket, address: tuple[str, int], context: ssl
         raise _untrusted(at, address[0], error) from None
     except (ssl.SSLError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or ""
+        closes = ": it closes the connection" if isinstance(error, ConnectionError | ssl.SSLEOFError) else ""
         if "ALERT" in reason:
             raise _tls(
                 f"{at} refuses our side of TLS ({reason})", "look at tls_cert_file and at the broker's log"
             ) from None
         raise _tls(
-            f"{at} does not speak TLS",
+            f"{at} does not speak TLS{closes}",
             "is it the right port? Else set security_protocol to PLAINTEXT or SASL_PLAINTEXT",
         ) from None
 
@@ -114,9 +115,7 @@ def _authenticate(connection: socket.socket, address: tuple[str, int], cluster: 
     silence_client()
     mechanism = str(cluster.sasl_mechanism)
     hello = SaslHandshakeRequest(mechanism=mechanism, version=_SASL_VERSION)
-    answer = SaslHandshakeResponse.decode(
-        exchange(connection, frame(hello, cluster.client_id), deadline), version=_SASL_VERSION, header=True
-    )
+    answer = _decoded(SaslHandshakeResponse, exchange(connection, frame(hello, cluster.client_id), deadline))
     if answer.error_code == _ILLEGAL_STATE:
         other = "SSL" if cluster.security_protocol.is_tls else "PLAINTEXT"
         raise _sasl(f"{_at(address)} does not use SASL", f"set security_protocol to {other}")
@@ -135,7 +134,7 @@ def _step(connection: socket.socket, address: tuple[str, int], cluster: Cluster,
     """One message of ours and the answer to it."""
     request = SaslAuthenticateRequest(auth_bytes=client.auth_bytes(), version=_SASL_VERSION)
     data = exchange(connection, frame(request, cluster.client_id), deadline)
-    answer = SaslAuthenticateResponse.decode(data, version=_SASL_VERSION, header=True)
+    answer = _decoded(SaslAuthenticateResponse, data)
     if answer.error_code:
         raise _refused(address, cluster)
     try:
@@ -143,6 +142,13 @@ def _step(connection: socket.socket, address: tuple[str, int], cluster: Cluster,
     except (ValueError, KeyError, UnicodeDecodeError):
         # SCRAM is mutual: who does not know the password either cannot prove to be the broker.
         raise _sasl(f"{_at(address)} does not prove that it knows the password", "is it the right broker?") from None
+
+
+def _decoded(kind: Any, data: bytes) -> Any:
+    try:
+        return kind.decode(data, version=_SASL_VERSION, header=True)
+    except Exception as error:  # noqa: BLE001 (the decoder raises whatever the bytes lead it to)
+        raise OtherProtocolError(f"its answer cannot be read ({type(error).__name__})") from None
 
 
 def _refused(address: tuple[str, int], cluster: Cluster) -> BrokerError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledger.config.catalog import SECTIONS, Kind, find
-from ledger.config.values import from_toml, unknown
+from ledger.config.values import from_value, unknown
 from ledger.errors import UsageError
 
 __all__ = ["FileValue", "found_file", "is_open_to_others", "read_file", "read_secret"]
@@ -110,7 +110,7 @@ def _value(path: Path, section: str, name: str, value: Any, lines: Mapping[tuple
     setting = find(name)
     if setting is None or setting.section != section:
         raise unknown(name, section, origin)
-    parsed = from_toml(setting, value, origin)
+    parsed = from_value(setting, value, origin)
     if setting.kind is Kind.path and "://" not in parsed:
         parsed = os.path.normpath(path.parent / parsed)
     return FileValue(parsed, origin)

@@ -9,7 +9,7 @@ import msgspec
 from ledger.broker.cluster import Cluster, Mechanism, Protocol, Secret
 from ledger.config.catalog import CATALOG, Setting, find
 from ledger.config.files import FileValue, found_file, is_open_to_others, read_file, read_secret
-from ledger.config.values import from_text, unknown
+from ledger.config.values import from_text, from_value, unknown
 from ledger.errors import UsageError
 
 __all__ = ["Configuration", "Effective", "load", "stray_variables"]
@@ -139,7 +139,8 @@ def load(
     for setting in CATALOG:
         value = (flags or {}).get(setting.name)
         if value is not None:
-            said[setting.name] = (value, setting.option or f"--{setting.name}")
+            option = setting.option or f"--{setting.name}"
+            said[setting.name] = (from_value(setting, value, option), option)
     return Configuration(
         file=path,
         in_file=frozenset(from_file),

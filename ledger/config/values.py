@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 from ledger.config.catalog import CATALOG, SECTIONS, Kind, Setting, find
 from ledger.errors import UsageError
 
-__all__ = ["from_text", "from_toml", "unknown"]
+__all__ = ["from_text", "from_value", "unknown"]
 
 _TRUE: Final = frozenset(("true", "yes", "on", "1"))
 _FALSE: Final = frozenset(("false", "no", "off", "0"))
@@ -35,8 +35,8 @@ def from_text(setting: Setting, text: str, origin: str) -> Any:
         _refuse(setting, origin, text, _wanted(setting))
 
 
-def from_toml(setting: Setting, value: Any, origin: str) -> Any:
-    """A value from the file.
+def from_value(setting: Setting, value: Any, origin: str) -> Any:
+    """A value that has a type already: of the file, or of an option.
 
     Raises:
         UsageError: `bad_setting`.

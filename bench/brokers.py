@@ -12,9 +12,10 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from bench.load import HEADERS, Sent
+from ledger.broker.clients import silence_client
 from ledger.broker.connection import ping
 from ledger.broker.embedded import EmbeddedBroker
-from ledger.broker.topics import ensure_topic, silence_client
+from ledger.broker.topics import ensure_topic
 
 __all__ = ["PARTITIONS", "Broker", "Producer", "open_producer", "start_broker"]
 

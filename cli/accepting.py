@@ -4,14 +4,18 @@
 
 import base64
 import getpass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
+from cli.configuring import configuration
 from cli.messages import say
-from cli.options import Ledger, examples
+from cli.options import Ledger, Set, examples
 from cli.tables import printable
+
+if TYPE_CHECKING:
+    from ledger.broker.cluster import Cluster
 
 __all__ = ["register"]
 
@@ -32,11 +36,13 @@ def register(app: typer.Typer) -> None:
 
 def accept_topic(
     topic_id: Annotated[str, typer.Argument(metavar="TOPIC_ID", help="The id, as the worker's message says it.")],
+    context: typer.Context,
     ledger: Ledger,
     bootstrap: Annotated[
         str | None,
         typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Ask this broker whether its topic has that id."),
     ] = None,
+    pairs: Set = None,
 ) -> None:
     """Accept a topic that was deleted and made anew.
 
@@ -51,7 +57,7 @@ def accept_topic(
     if bootstrap is not None:
         from ledger.broker.connection import describe_topic
 
-        ledgerfile.check_topic_id(accepted, describe_topic(bootstrap, about.topic).topic_id)
+        ledgerfile.check_topic_id(accepted, describe_topic(_cluster(context, pairs, bootstrap), about.topic).topic_id)
     if ledgerfile.accept_topic(store, about.topic, accepted):
         say(f"accepted: workers started now read the topic {about.topic} with the id {accepted} from its start")
     else:
@@ -59,6 +65,7 @@ def accept_topic(
 
 
 def accept_gap(
+    context: typer.Context,
     ledger: Ledger,
     partition: Annotated[int, typer.Option("--partition", metavar="N", help="The partition that lost records.")],
     first: Annotated[int, typer.Option("--from", metavar="A", help="Offset of the first one lost: the ledger's next.")],
@@ -77,6 +84,7 @@ def accept_gap(
         typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Ask this broker whether they are lost."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be accepted, and accept nothing.")] = False,
+    pairs: Set = None,
 ) -> None:
     """Accept that records expired before they were read.
 
@@ -105,8 +113,9 @@ def accept_gap(
         from ledger.broker.connection import describe_topic
         from ledger.broker.topics import start_offsets
 
-        found = describe_topic(bootstrap, about.topic).topic_id
-        accepting.check_gap_at_broker(gap, found, start_offsets(bootstrap, about.topic)[partition])
+        cluster = _cluster(context, pairs, bootstrap)
+        found = describe_topic(cluster, about.topic).topic_id
+        accepting.check_gap_at_broker(gap, found, start_offsets(cluster, about.topic)[partition])
     count = last + 1 - first
     say(
         printable(
@@ -125,6 +134,10 @@ def accept_gap(
         say(printable(f"accepted by {gap.accepted_by}: run the worker again, it goes on at offset {last + 1}"))
     else:
         say(printable(f"accepted before by {gap.accepted_by}, word for word: nothing was written"))
+
+
+def _cluster(context: typer.Context, pairs: list[str] | None, bootstrap: str) -> "Cluster":
+    return configuration(context, pairs).cluster(bootstrap)
 
 
 def _user() -> str:

@@ -97,7 +97,7 @@ def demo(
                     str(directory / "keys"),
                     broker.bootstrap,
                     group="demo",
-                    extra=("--log-format", "text", "--log-level", "warning"),
+                    extra=("--embedded", "--log-format", "text", "--log-level", "warning"),
                 )
             )
             try:

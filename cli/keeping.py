@@ -1,12 +1,15 @@
 """The ledger itself: init, schema."""
 
+# ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
+
 import json
 from typing import Annotated
 
 import typer
 
+from cli.configuring import configuration
 from cli.messages import say
-from cli.options import Keys, Ledger, examples, keys_location
+from cli.options import Keys, Ledger, Set, examples, keys_location
 
 __all__ = ["register"]
 
@@ -14,13 +17,16 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     shown = examples(
-        "ledger init --ledger ./audit", "ledger init --ledger ./audit --name audit.acme.example --shards 12"
+        "ledger init --ledger ./audit",
+        "ledger init --ledger ./audit --name audit.acme.example --shards 12",
+        "ledger init --config prod.toml --shards 12 --make-topic",
     )
     app.command(epilog=shown)(init)
     app.command(epilog=examples("ledger schema > change-event.schema.json"))(schema)
 
 
 def init(
+    context: typer.Context,
     ledger: Ledger,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="Name of the ledger, signed in every checkpoint.")
@@ -35,7 +41,11 @@ def init(
         str | None,
         typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Make the topic too, at this Kafka broker."),
     ] = None,
+    make_topic: Annotated[
+        bool, typer.Option("--make-topic", help="Make the topic too, at the broker of environment or settings file.")
+    ] = False,
     keys: Keys = None,
+    pairs: Set = None,
 ) -> None:
     """Make a new ledger: its keys and ledger.json.
 
@@ -46,19 +56,22 @@ def init(
 
     _refuse_used(ledger)
     ledgerfile.check_names(name, topic, shards)
-    topic_id = None
-    if bootstrap is not None:
+    configured = configuration(context, pairs)
+    topic_id = cluster = None
+    is_said = configured.values["bootstrap"].source == "flag"
+    if is_said or make_topic:
         from ledger.broker.topics import ensure_topic
 
+        cluster = configured.cluster(bootstrap)
         # First: where the broker does not answer, no ledger is left behind that has no topic.
-        topic_id = ensure_topic(bootstrap, topic, shards).topic_id
+        topic_id = ensure_topic(cluster, topic, shards).topic_id
     store = open_store(ledger)
     key_store = open_store(keys_location(ledger, keys), file_mode=0o600, dir_mode=0o700)
     made = ledgerfile.create_ledger(store, key_store, name=name, topic=topic, shards=shards)
     say(f"made the ledger {made.name} at {ledger}: {made.shards} shards of the topic {made.topic}")
-    if topic_id is not None:
+    if topic_id is not None and cluster is not None:
         ledgerfile.accept_topic(store, made.topic, topic_id)
-        say(f"the topic {made.topic} is at {bootstrap}")
+        say(f"the topic {made.topic} is at {cluster.bootstrap}")
     print(made.vkey)
 
 

@@ -2,7 +2,8 @@
 
 import typer
 
-from cli.options import Bootstrap, Format, Json, Ledger, Output, chosen_format, examples
+from cli.configuring import configuration
+from cli.options import Bootstrap, Format, Json, Ledger, Output, Set, chosen_format, examples
 from cli.output import Column, emit
 
 __all__ = ["register"]
@@ -13,7 +14,14 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=examples("ledger lag", "ledger lag --ledger ./audit --bootstrap kafka:9092 --json"))(lag)
 
 
-def lag(ledger: Ledger, bootstrap: Bootstrap, output: Output = Format.table, as_json: Json = False) -> None:
+def lag(
+    context: typer.Context,
+    ledger: Ledger,
+    bootstrap: Bootstrap,
+    output: Output = Format.table,
+    as_json: Json = False,
+    pairs: Set = None,
+) -> None:
     """How far the ledger is behind its topic.
 
     Asks the broker and the log; no worker need run. States: ok; gap: records expired before they were read; replaced: the topic
@@ -23,7 +31,7 @@ def lag(ledger: Ledger, bootstrap: Bootstrap, output: Output = Format.table, as_
     from ledger.query.opened import read_about
 
     store, about = read_about(ledger)
-    lags = measure_lag(store, about, bootstrap)
+    lags = measure_lag(store, about, configuration(context, pairs).cluster(bootstrap))
     columns = [
         Column("partition", lambda row: str(row.partition)),
         Column("state", lambda row: row.state),

@@ -23,10 +23,12 @@ from cli import (
     publishing,
     querying,
     running,
+    settling,
     tiling,
     verifying,
     witnessing,
 )
+from cli.configuring import Commands
 from cli.messages import complain
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LedgerError
 
@@ -41,7 +43,7 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
+app = Commands(
     name="ledger",
     epilog="Exit codes: 0 ok, 2 usage, 3 verification failed, 4 not found, 5 store or broker unavailable, "
     "70 internal error, 130 interrupted.",
@@ -67,6 +69,7 @@ def _program(
 for group in (
     keeping,
     accepting,
+    settling,
     verifying,
     running,
     lagging,

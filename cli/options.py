@@ -16,6 +16,7 @@ __all__ = [
     "Ledger",
     "Output",
     "Quorum",
+    "Set",
     "Witness",
     "chosen_format",
     "examples",
@@ -53,6 +54,14 @@ Bootstrap = Annotated[
     str,
     typer.Option(
         "--bootstrap", "-b", metavar="HOST:PORT", envvar="LEDGER_BOOTSTRAP", show_envvar=True, help="The Kafka broker."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any setting of `ledger config`, such as sasl_mechanism=PLAIN; may be given again.",
     ),
 ]
 Account = Annotated[str | None, typer.Option("--account", "-a", metavar="ACCOUNT", help="Only this account.")]

@@ -63,8 +63,6 @@ def worker_arguments(
         "--group",
         group,
     ]
-    if "://" not in location:
-        arguments += ["--cache", str(Path(location) / "cache")]
     if until_idle_s is not None:
         arguments += ["--until-idle", str(until_idle_s)]
     return [*arguments, *extra]

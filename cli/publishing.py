@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.configuring import configuration
 from cli.messages import complain, say
-from cli.options import Bootstrap, examples
+from cli.options import Bootstrap, Set, examples
 from cli.progress import bar
 
 if TYPE_CHECKING:
+    from ledger.broker.cluster import Where
     from ledger.broker.publish import Published
 
 __all__ = ["publish", "publish_file", "register", "say_published"]
@@ -24,6 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def publish(
+    context: typer.Context,
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="Change events, one a line: plain, .zst or .gz; - is standard input.")
     ],
@@ -46,19 +49,22 @@ def publish(
             "--validate/--no-validate", help="Refuse what would be rejected. Plaintext secrets are refused always."
         ),
     ] = True,
+    pairs: Set = None,
 ) -> None:
     """Send change events to Kafka.
 
     One account goes to one partition. Exit code 2 where lines were refused; the others are sent.
     """
-    published = publish_file(file, bootstrap, _topic(ledger, topic), validate=validate, rate=rate)
+    configured = configuration(context, pairs)
+    wanted = _topic(ledger, topic, is_said=configured.values["topic"].source == "flag")
+    published = publish_file(file, configured.cluster(bootstrap), wanted, validate=validate, rate=rate)
     say_published(published)
     if published.refused:
         raise typer.Exit(2)
 
 
 def publish_file(
-    file: str, bootstrap: str, topic: str, *, validate: bool = True, rate: float | None = None
+    file: str, where: "Where", topic: str, *, validate: bool = True, rate: float | None = None
 ) -> "Published":
     """Publish a file with a progress bar; raises what `ledger.broker.publish.publish` does."""
     from ledger.broker.lines import open_source
@@ -67,7 +73,7 @@ def publish_file(
     with open_source(file) as source, bar("publishing") as advance:
         return publish_lines(
             source,
-            bootstrap,
+            where,
             topic,
             validate=validate,
             rate=rate,
@@ -85,11 +91,12 @@ def say_published(published: "Published") -> None:
         say(f"... and {published.refused - len(published.first_refusals)} more lines refused")
 
 
-def _topic(ledger: str | None, topic: str | None) -> str:
+def _topic(ledger: str | None, topic: str | None, *, is_said: bool) -> str:
+    """The topic that the command line says, else the ledger's, else the one of environment or file."""
     from ledger.errors import UsageError
     from ledger.query.opened import read_about
 
-    if topic is not None:
+    if topic is not None and (is_said or ledger is None):
         return topic
     if ledger is None:
         raise UsageError("no_topic", "which topic?", "give the ledger with --ledger, or the topic with --topic")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cli.configuring import chosen_options, configuration
 from cli.messages import say
-from cli.options import Bootstrap, Keys, Ledger, examples, keys_location
+from cli.options import Bootstrap, Keys, Ledger, Set, examples, keys_location
 
 if TYPE_CHECKING:
     import subprocess
@@ -77,6 +78,7 @@ def broker(port: Port = DEFAULT_PORT, broker_log: BrokerLog = None) -> None:
 
 
 def worker(
+    context: typer.Context,
     ledger: Ledger,
     bootstrap: Bootstrap,
     group: Group = None,
@@ -123,6 +125,7 @@ def worker(
         typer.Option("--stop-timeout", min=0.1, metavar="SECONDS", help="How long to finish when told to stop."),
     ] = 15.0,
     keys: Keys = None,
+    pairs: Set = None,
 ) -> None:
     """Fold change events from Kafka into the ledger.
 
@@ -131,8 +134,11 @@ def worker(
     from cli.processes import worker_arguments, worker_environment
     from ledger.query.opened import read_about
 
+    configured = configuration(context, pairs)
+    configured.cluster(bootstrap)
     _, about = read_about(ledger)
     extra = (
+        *chosen_options(configured, pairs),
         "--batch-records",
         batch_records,
         "--batch-bytes",
@@ -171,7 +177,13 @@ def worker(
 
 
 def up(
-    ledger: Ledger, port: Port = DEFAULT_PORT, group: Group = None, broker_log: BrokerLog = None, keys: Keys = None
+    context: typer.Context,
+    ledger: Ledger,
+    port: Port = DEFAULT_PORT,
+    group: Group = None,
+    broker_log: BrokerLog = None,
+    keys: Keys = None,
+    pairs: Set = None,
 ) -> None:
     """Run broker, topic and worker together until Ctrl-C.
 
@@ -181,13 +193,18 @@ def up(
     from ledger.broker.embedded import EmbeddedBroker
     from ledger.query.opened import read_about
 
+    configured = configuration(context, pairs)
     _, about = read_about(ledger)
     try:
         with stopped_by_signals(), EmbeddedBroker(port or None, log=broker_log) as embedded:
             prepare_topic(ledger, embedded.bootstrap)
             process = start_worker(
                 worker_arguments(
-                    ledger, keys_location(ledger, keys), embedded.bootstrap, group=group or f"ledger-{about.name}"
+                    ledger,
+                    keys_location(ledger, keys),
+                    embedded.bootstrap,
+                    group=group or f"ledger-{about.name}",
+                    extra=("--embedded", *chosen_options(configured, pairs)),
                 )
             )
             try:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cli.configuring import Commands
 from cli.messages import complain, say
 from cli.options import Format, Json, Ledger, Output, chosen_format, examples
 from cli.output import Column, clock, emit
@@ -37,7 +38,7 @@ _WITNESSES: Final = [
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    group = typer.Typer(no_args_is_help=True, help="Have checkpoints cosigned by others, and cosign theirs.")
+    group = Commands(no_args_is_help=True, help="Have checkpoints cosigned by others, and cosign theirs.")
     group.command(
         epilog=examples("ledger witness add https://witness.example --vkey 'witness.example/w1+24b5d9fe+BP0X...'")
     )(add)

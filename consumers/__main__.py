@@ -10,7 +10,9 @@ from typing import Final, NoReturn
 
 from consumers.logs import FORMATS, LEVELS, Log
 from consumers.settings import Settings
-from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LedgerError
+from ledger.broker.cluster import Cluster
+from ledger.config.resolving import Configuration, load
+from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LedgerError, UsageError
 
 _SECONDS: Final = {
     "--session-timeout": "session_timeout_s",
@@ -24,9 +26,10 @@ _SECONDS: Final = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; returns the exit code."""
-    settings = _settings(arguments)
-    log = Log(settings.log_format, settings.log_level)
+    log = Log()
     try:
+        settings = _settings(arguments)
+        log = Log(settings.log_format, settings.log_level)
         from consumers.worker import run
 
         records = run(settings, log)
@@ -45,24 +48,54 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _settings(arguments: list[str] | None) -> Settings:
-    names = Settings.__struct_fields__[-len(Settings.__struct_defaults__) :]
-    defaults = dict(zip(names, Settings.__struct_defaults__, strict=True))
+    """The settings that arguments, environment and file come to.
+
+    Raises:
+        UsageError: `bad_config`, `bad_setting`, `unknown_setting`, `bad_bootstrap`.
+    """
+    given = _parser().parse_args(arguments)
+    flags = {name: value for name, value in vars(given).items() if name not in {"config", "pairs", "embedded"}}
+    found = load(os.environ, file=given.config, flags=flags, pairs=given.pairs)
+    # An embedded broker has neither TLS nor SASL, whatever is configured for others.
+    cluster = Cluster(bootstrap=given.bootstrap) if given.embedded else found.cluster()
+    names = set(Settings.__struct_fields__) - {"cluster", "cache"}
+    settings = Settings(
+        cluster=cluster, cache=_cache(found), **{name: found[name] for name in names if name in found.values}
+    )
+    if settings.heartbeat_s >= settings.session_timeout_s:
+        raise UsageError(
+            "bad_setting",
+            f"heartbeat_s ({settings.heartbeat_s:g}) must be less than session_timeout_s ({settings.session_timeout_s:g})",
+            "a third of it, or less",
+        )
+    return settings
+
+
+def _cache(found: Configuration) -> Path | None:
+    if found["cache"] is not None:
+        return Path(found["cache"])
+    return None if "://" in found["ledger"] else Path(found["ledger"]) / "cache"
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Each option of a worker is one of a setting; what is not given is for environment and file to say."""
     parser = argparse.ArgumentParser(prog="ledger worker", description="Fold change events from Kafka into the ledger.")
-    parser.add_argument("--ledger", required=True)
-    parser.add_argument("--keys", required=True)
-    parser.add_argument("--bootstrap", required=True)
-    parser.add_argument("--group", required=True)
-    parser.add_argument("--cache", type=Path)
+    for name in ("ledger", "keys", "bootstrap", "group"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--cache")
     parser.add_argument("--until-idle", dest="until_idle_s", type=float)
     for name in ("batch_records", "batch_bytes", "batch_age_ms"):
-        parser.add_argument("--" + name.replace("_", "-"), dest=name, type=int, default=defaults[name])
+        parser.add_argument("--" + name.replace("_", "-"), dest=name, type=int)
     for option, name in _SECONDS.items():
-        parser.add_argument(option, dest=name, type=float, default=defaults[name])
+        parser.add_argument(option, dest=name, type=float)
     parser.add_argument("--metrics-port", type=int)
-    parser.add_argument("--metrics-host", default=defaults["metrics_host"])
-    parser.add_argument("--log-format", choices=FORMATS, default=defaults["log_format"])
-    parser.add_argument("--log-level", choices=LEVELS, default=defaults["log_level"])
-    return Settings(**vars(parser.parse_args(arguments)))
+    parser.add_argument("--metrics-host")
+    parser.add_argument("--log-format", choices=FORMATS)
+    parser.add_argument("--log-level", choices=LEVELS)
+    parser.add_argument("--config")
+    parser.add_argument("--set", dest="pairs", action="append", default=[])
+    parser.add_argument("--embedded", action="store_true")
+    return parser
 
 
 def end(code: int) -> NoReturn:

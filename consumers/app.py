@@ -8,6 +8,7 @@ import faust
 from faust.types import TP
 from yarl import URL
 
+from consumers.credentials import faust_credentials
 from consumers.partition import Fetched
 from consumers.settings import Settings
 from consumers.shards import Shards
@@ -30,10 +31,13 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
         shards: where the agent hands records to.
         data: a directory that Faust may use; it keeps nothing there.
     """
-    brokers = [URL(f"aiokafka://{address}") for address in settings.bootstrap.split(",")]
+    cluster = settings.cluster
+    brokers = [URL(f"aiokafka://{address.strip()}") for address in cluster.bootstrap.split(",")]
     app = faust.App(
         settings.group,
         broker=brokers,
+        broker_credentials=faust_credentials(cluster),
+        broker_client_id=cluster.client_id,
         datadir=data,
         topic_disable_leader=True,
         topic_allow_declare=False,

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.broker.cluster import Cluster
+
 __all__ = ["Settings"]
 
 
@@ -14,8 +16,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger's directory, or an object store's URL."""
     keys: str
     """Where its keys are."""
-    bootstrap: str
-    """`HOST:PORT`, or several with commas between."""
+    cluster: Cluster
+    """The brokers, and how they are spoken to."""
     group: str
     """The consumer group; workers of one group share the partitions."""
     cache: Path | None

@@ -61,7 +61,7 @@ class Shards:
         self._folding = ThreadPoolExecutor(1, thread_name_prefix="fold")
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="topic")
-        self._probe = TopicIdProbe(settings.bootstrap, file.topic)
+        self._probe = TopicIdProbe(settings.cluster, file.topic)
         self._tools = Tools(
             settings, self._folding, self._committing, self._open, self._check_origin, self._count, self._seen
         )

@@ -94,9 +94,9 @@ def _run(settings: Settings, seen: Operation) -> int:
     store = open_store(settings.ledger)
     file = read_ledger_file(store)
     keys = KeyStore.open(open_store(settings.keys, file_mode=0o600, dir_mode=0o700), file.name)
-    described = describe_topic(settings.bootstrap, file.topic)
+    described = describe_topic(settings.cluster, file.topic)
     topic_id = known_topic(store, file, described.topic_id, described.partitions)
-    message = f"{file.name}: the topic {file.topic} at {settings.bootstrap}, group {settings.group}"
+    message = f"{file.name}: the topic {file.topic} at {settings.cluster.bootstrap}, group {settings.group}"
     seen.log.tell("started", message, ledger=file.name, topic=file.topic, shards=file.shards, group=settings.group)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

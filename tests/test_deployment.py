@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import yaml
 
-from ledger.broker.connection import split_bootstrap
+from ledger.broker.cluster import split_bootstrap
 
 ROOT = Path(__file__).parents[1]
 

@@ -2,11 +2,11 @@
 
 Kafka's clients keep a picture of the cluster that may be minutes old, and bring threads and reconnects of their own. What is
 asked here (is this still the topic that it was?) must be fresh, cheap, and answered or refused in bounded time. Messages are
-kafka-python's; this module only carries them. Plain text only: no TLS, no SASL.
+kafka-python's; this module only carries them, over TLS and after SASL where the cluster wants it.
 """
 
-import re
 import socket
+import ssl
 import time
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,33 +15,31 @@ from uuid import UUID
 import msgspec
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
+from ledger.broker.clients import tls_context
+from ledger.broker.cluster import Where, as_cluster, split_bootstrap
+from ledger.broker.handshake import explained, open_connection
+from ledger.broker.wire import exchange, frame, left
 from ledger.errors import BrokerError, UsageError
 
 __all__ = [
-    "DEFAULT_PORT",
     "DEFAULT_TIMEOUT_S",
     "Connection",
     "TopicDescription",
     "TopicIdProbe",
     "describe_topic",
     "ping",
-    "split_bootstrap",
     "unreachable",
 ]
 
-DEFAULT_PORT: Final = 9092
 DEFAULT_TIMEOUT_S: Final = 10.0
 
 _METADATA_VERSION: Final = 10
 """The first version that tells topic ids: Apache Kafka 2.8 and later, and Tansu."""
-_CORRELATION_ID: Final = 1
-"""Questions are answered one at a time on a connection, so one number will do, and equal answers are equal bytes."""
-_MAX_ANSWER_BYTES: Final = 16 << 20
 _NO_ERROR: Final = 0
 _UNKNOWN_TOPIC: Final = 3
 _INVALID_TOPIC: Final = 17
+_TOPIC_DENIED: Final = 29
 _RETRY_PAUSE_S: Final = 0.1
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\],]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
 class TopicDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,24 +48,6 @@ class TopicDescription(msgspec.Struct, frozen=True, kw_only=True):
     topic_id: str
     """A UUID; a topic deleted and made again under the same name has another."""
     partitions: int
-
-
-def split_bootstrap(bootstrap: str) -> list[tuple[str, int]]:
-    """The addresses of a bootstrap list: `host`, `host:port` or `[v6]:port`, with commas between.
-
-    Raises:
-        UsageError: `bad_bootstrap`.
-    """
-    addresses = []
-    for part in bootstrap.split(","):
-        match = _ADDRESS.fullmatch(part.strip())
-        port = int(match["port"] or DEFAULT_PORT) if match else 0
-        if match is None or not 0 < port < 1 << 16:
-            raise UsageError(
-                "bad_bootstrap", f"not an address of a broker: {part!r}", "give HOST:PORT, such as 127.0.0.1:9092"
-            )
-        addresses.append((match["v6"] or match["host"], port))
-    return addresses
 
 
 def unreachable(bootstrap: str, cause: object) -> BrokerError:
@@ -85,9 +65,10 @@ class Connection:
     It is opened by the first question, and once more where the broker closed it in between (brokers close idle ones).
     """
 
-    def __init__(self, bootstrap: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
-        self._bootstrap = bootstrap
-        self._addresses = split_bootstrap(bootstrap)
+    def __init__(self, where: Where, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self._cluster = as_cluster(where)
+        self._addresses = split_bootstrap(self._cluster.bootstrap)
+        self._tls = tls_context(self._cluster)
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
 
@@ -109,78 +90,51 @@ class Connection:
         """Send one framed request and return the answer without its length, within the time-out as a whole.
 
         Raises:
-            BrokerError: `broker_unreachable`.
+            BrokerError: `broker_unreachable`, `tls_failed`, `sasl_failed`, `token_failed`.
         """
         deadline = time.monotonic() + self._timeout_s
         try:
             if self._socket is not None:
                 try:
-                    return _exchange(self._socket, question, deadline)
-                except ConnectionError:
+                    return exchange(self._socket, question, deadline)
+                except (ConnectionError, ssl.SSLEOFError):
                     self.close()
             return self._ask_anew(question, deadline)
         except OSError as error:
             self.close()
-            raise unreachable(self._bootstrap, error) from None
+            raise unreachable(self._cluster.bootstrap, error) from None
         except BaseException:
             # Half an answer may be left in the socket: the next question must not read it as its own.
             self.close()
             raise
 
     def _ask_anew(self, question: bytes, deadline: float) -> bytes:
-        """Ask the first that answers. Each has an equal part of the time left: one that is silent must not use up the others'."""
-        failure: OSError = TimeoutError("timed out")
+        """Ask the first that answers. Each has an equal part of the time left: one that is silent must not use up the others'.
+
+        Where none does, what one of them refused tells more than that another is not there.
+        """
+        failure: OSError | BrokerError = TimeoutError("timed out")
         for number, address in enumerate(self._addresses):
-            until = time.monotonic() + _left(deadline) / (len(self._addresses) - number)
+            until = time.monotonic() + left(deadline) / (len(self._addresses) - number)
             try:
-                self._socket = socket.create_connection(address, timeout=_left(until))
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return _exchange(self._socket, question, until)
+                self._socket = open_connection(address, self._cluster, self._tls, until)
+                return exchange(self._socket, question, until)
             except OSError as error:
-                failure = error
                 self.close()
+                if not isinstance(failure, BrokerError):
+                    failure = explained(error, address, self._cluster) or error
+            except BrokerError as error:
+                failure = error
         raise failure
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-def _exchange(connection: socket.socket, question: bytes, deadline: float) -> bytes:
-    connection.settimeout(_left(deadline))
-    connection.sendall(question)
-    size = int.from_bytes(_receive(connection, 4, deadline), "big")
-    if not 4 <= size <= _MAX_ANSWER_BYTES:
-        raise OSError("what listens there does not speak Kafka's protocol")
-    answer = _receive(connection, size, deadline)
-    if int.from_bytes(answer[:4], "big") != _CORRELATION_ID:
-        raise OSError("what listens there answered something else than it was asked")
-    return answer
-
-
-def _receive(connection: socket.socket, size: int, deadline: float) -> bytes:
-    data = connection.recv(size)
-    while len(data) < size:
-        connection.settimeout(_left(deadline))
-        more = connection.recv(size - len(data))
-        if not more:
-            raise ConnectionResetError("the connection was closed")
-        data += more
-    return data
-
-
-def _question(*topics: str) -> bytes:
+def _question(client_id: str, *topics: str) -> bytes:
     request = MetadataRequest(
         topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics],
         allow_auto_topic_creation=False,
         version=_METADATA_VERSION,
     )
-    request.with_header(correlation_id=_CORRELATION_ID, client_id="ledger")
-    frame: bytes = request.encode(header=True, framed=True)
-    return frame
+    return frame(request, client_id)
 
 
 def _answer(bootstrap: str, data: bytes) -> Any:
@@ -194,7 +148,7 @@ def _describe(topic: str, answer: Any) -> TopicDescription | None:
     """What an answer says of the topic; None while the broker itself does not know yet (its leaders are being elected).
 
     Raises:
-        BrokerError: `topic_missing`, `topic_unavailable`.
+        BrokerError: `topic_missing`, `topic_denied`, `topic_unavailable`.
         UsageError: `bad_topic`.
     """
     found = next((item for item in answer.topics if item.name == topic), None)
@@ -208,6 +162,12 @@ def _describe(topic: str, answer: Any) -> TopicDescription | None:
         raise UsageError(
             "bad_topic", f"the broker takes no topic of the name {topic!r}", "use letters, digits, `.`, `_` and `-`"
         )
+    if found.error_code == _TOPIC_DENIED:
+        raise BrokerError(
+            "topic_denied",
+            f"the broker does not let us look at the topic {topic}",
+            "have the user allowed to describe, read and write it",
+        )
     if found.error_code != _NO_ERROR or any(partition.leader_id < 0 for partition in found.partitions):
         return None
     if not isinstance(found.topic_id, UUID) or found.topic_id.int == 0:
@@ -217,25 +177,26 @@ def _describe(topic: str, answer: Any) -> TopicDescription | None:
     return TopicDescription(topic_id=str(found.topic_id), partitions=len(found.partitions))
 
 
-def ping(bootstrap: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+def ping(where: Where, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
     """Return once a broker has answered a request of Kafka's protocol.
 
     Raises:
-        BrokerError: `broker_unreachable`.
-        UsageError: `bad_bootstrap`.
+        BrokerError: `broker_unreachable`, `tls_failed`, `sasl_failed`, `token_failed`.
+        UsageError: `bad_bootstrap`, `bad_setting`.
     """
-    with Connection(bootstrap, timeout_s) as connection:
-        _answer(bootstrap, connection.ask(_question()))
+    cluster = as_cluster(where)
+    with Connection(cluster, timeout_s) as connection:
+        _answer(cluster.bootstrap, connection.ask(_question(cluster.client_id)))
 
 
-def describe_topic(bootstrap: str, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> TopicDescription:
+def describe_topic(where: Where, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> TopicDescription:
     """The id and number of partitions of a topic; waits, within the time-out, for partitions without a leader.
 
     Raises:
-        BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`.
-        UsageError: `bad_bootstrap`, `bad_topic`.
+        BrokerError: what `ping` raises; `topic_missing`, `topic_denied`, `topic_unavailable`.
+        UsageError: `bad_bootstrap`, `bad_setting`, `bad_topic`.
     """
-    with TopicIdProbe(bootstrap, topic, timeout_s) as probe:
+    with TopicIdProbe(where, topic, timeout_s) as probe:
         return probe.describe()
 
 
@@ -245,12 +206,13 @@ class TopicIdProbe:
     An answer equal to the last one, byte for byte, is not decoded again: a call costs a round trip and 60 µs of CPU.
     """
 
-    def __init__(self, bootstrap: str, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, where: Where, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        cluster = as_cluster(where)
+        self._bootstrap = cluster.bootstrap
         self._topic = topic
         self._timeout_s = timeout_s
-        self._connection = Connection(bootstrap, timeout_s)
-        self._question = _question(topic)
+        self._connection = Connection(cluster, timeout_s)
+        self._question = _question(cluster.client_id, topic)
         self._answer = b""
         self._description: TopicDescription | None = None
 
@@ -270,7 +232,7 @@ class TopicIdProbe:
         """The topic's id at this moment, a UUID.
 
         Raises:
-            BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`.
+            BrokerError: what `ping` raises; `topic_missing`, `topic_denied`, `topic_unavailable`.
             UsageError: `bad_topic`.
         """
         return self.describe().topic_id

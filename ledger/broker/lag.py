@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ledger.broker.cluster import Where
 from ledger.broker.connection import describe_topic
 from ledger.broker.reach import Reach, topic_reach
 from ledger.errors import BrokerError
@@ -48,14 +49,14 @@ class PartitionLag(msgspec.Struct, frozen=True, kw_only=True):
     """The newest record's timestamp."""
 
 
-def measure_lag(store: Store, file: LedgerFile, bootstrap: str) -> list[PartitionLag]:
+def measure_lag(store: Store, file: LedgerFile, where: Where) -> list[PartitionLag]:
     """Look at all partitions, the log first: what comes meanwhile counts as waiting.
 
     Raises:
         BrokerError: `partition_mismatch`, and what `topic_reach` raises.
         IntegrityError, StoreError: the log cannot be read.
     """
-    described = describe_topic(bootstrap, file.topic)
+    described = describe_topic(where, file.topic)
     if described.partitions != file.shards:
         raise BrokerError(
             "partition_mismatch",
@@ -67,7 +68,7 @@ def measure_lag(store: Store, file: LedgerFile, bootstrap: str) -> list[Partitio
     only = next(iter(accepted)) if len(accepted) == 1 else ""
     ends = [shard_end(store, shard, only_topic=only) for shard in range(file.shards)]
     nexts = [end.offset + 1 if is_known and end.topic_id == described.topic_id else 0 for end in ends]
-    reaches = topic_reach(bootstrap, file.topic, dict(enumerate(nexts)))
+    reaches = topic_reach(where, file.topic, dict(enumerate(nexts)))
     return lag_of(ends, nexts, [reaches[number] for number in range(file.shards)], is_known=is_known)
 
 

@@ -13,9 +13,11 @@ import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
+from ledger.broker.clients import kafka_python_options, silence_client
+from ledger.broker.cluster import Cluster, Where, as_cluster
 from ledger.broker.connection import describe_topic
 from ledger.broker.lines import MAX_LINE_BYTES, Line, Source
-from ledger.broker.topics import MAX_MESSAGE_BYTES, silence_client
+from ledger.broker.topics import MAX_MESSAGE_BYTES
 from ledger.errors import BrokerError, InputError
 from ledger.model.binary import STRUCTURED
 from ledger.model.decoding import decode
@@ -77,7 +79,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 def publish(
     source: Source,
-    bootstrap: str,
+    where: Where,
     topic: str,
     *,
     validate: bool = True,
@@ -89,7 +91,7 @@ def publish(
 
     Args:
         source: where the lines come from.
-        bootstrap: `HOST:PORT`, or several with commas between.
+        where: the cluster, or `HOST:PORT` of one without TLS and SASL.
         topic: which must exist.
         validate: refuse what a worker would reject for what it is; else refuse only what may hold a secret's value.
         rate: records a second at most; no limit where None.
@@ -97,14 +99,15 @@ def publish(
         timeout_s: how long the broker may take to acknowledge a record.
 
     Raises:
-        BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`; `publish_failed`, which says how many
+        BrokerError: what `describe_topic` raises; `publish_failed`, which says how many
             records were acknowledged before.
         InputError: `bad_file`, which says how many records were sent before.
-        UsageError: `bad_bootstrap`, `bad_topic`.
+        UsageError: `bad_bootstrap`, `bad_setting`, `bad_topic`.
     """
-    describe_topic(bootstrap, topic, timeout_s)
+    cluster = as_cluster(where)
+    describe_topic(cluster, topic, timeout_s)
     run = _Run(source, progress)
-    with _Sender(bootstrap, topic, timeout_s) as sender:
+    with _Sender(cluster, topic, timeout_s) as sender:
         try:
             for line in source.lines():
                 run.count_line()
@@ -172,7 +175,7 @@ class _Run:
 class _Sender:
     """A producer that holds a bounded number of records, and counts what was acknowledged."""
 
-    def __init__(self, bootstrap: str, topic: str, timeout_s: float) -> None:
+    def __init__(self, cluster: Cluster, topic: str, timeout_s: float) -> None:
         silence_client()
         self._topic = topic
         self._timeout_s = timeout_s
@@ -183,7 +186,7 @@ class _Sender:
         self.acknowledged = 0
         """Records that the broker has acknowledged, as far as was looked."""
         try:
-            self._producer = _producer(bootstrap, timeout_s)
+            self._producer = _producer(cluster, timeout_s)
         except KafkaError as error:
             raise self._failure(error) from error
 
@@ -244,11 +247,10 @@ class _Sender:
         )
 
 
-def _producer(bootstrap: str, timeout_s: float) -> Any:
+def _producer(cluster: Cluster, timeout_s: float) -> Any:
     timeout_ms = int(timeout_s * 1000)
     return KafkaProducer(
-        bootstrap_servers=bootstrap.split(","),
-        client_id="ledger-publish",
+        **kafka_python_options(cluster),
         acks="all",
         enable_idempotence=True,
         compression_type="zstd",

@@ -11,8 +11,9 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from ledger.broker.clients import kafka_python_options, silence_client
+from ledger.broker.cluster import Where, as_cluster
 from ledger.broker.connection import DEFAULT_TIMEOUT_S, describe_topic, unreachable
-from ledger.broker.topics import silence_client
 
 __all__ = ["Reach", "topic_reach"]
 
@@ -49,27 +50,26 @@ class _Found:
 
 
 def topic_reach(
-    bootstrap: str, topic: str, next_offsets: Mapping[int, int], timeout_s: float = DEFAULT_TIMEOUT_S
+    where: Where, topic: str, next_offsets: Mapping[int, int], timeout_s: float = DEFAULT_TIMEOUT_S
 ) -> dict[int, Reach]:
     """How far each partition reaches.
 
     Args:
-        bootstrap: `HOST:PORT`, or several with commas between.
+        where: the cluster, or `HOST:PORT` of one without TLS and SASL.
         topic: its name.
         next_offsets: of the ledger, by partition; the partitions that are asked for.
         timeout_s: for each request.
 
     Raises:
-        BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`.
-        UsageError: `bad_bootstrap`, `bad_topic`.
+        BrokerError: what `describe_topic` raises.
+        UsageError: `bad_bootstrap`, `bad_setting`, `bad_topic`.
     """
-    describe_topic(bootstrap, topic, timeout_s)  # only to a broker that answers, lest the client try for ever
+    describe_topic(where, topic, timeout_s)  # only to a broker that answers, lest the client try for ever
     silence_client()
     places = {TopicPartition(topic, number): offset for number, offset in sorted(next_offsets.items())}
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap.split(","),
-            client_id="ledger-lag",
+            **kafka_python_options(as_cluster(where)),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -82,7 +82,7 @@ def topic_reach(
         finally:
             consumer.close()
     except KafkaError as error:
-        raise unreachable(bootstrap, error) from error
+        raise unreachable(as_cluster(where).bootstrap, error) from error
 
 
 def _ask(consumer: Any, places: Mapping[Any, int]) -> dict[int, Reach]:

@@ -1,6 +1,5 @@
 """The ledger's topic: making it, and asking how far it reaches."""
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +15,12 @@ from kafka.errors import (
     TopicAlreadyExistsError,
 )
 
+from ledger.broker.clients import kafka_python_options, silence_client
+from ledger.broker.cluster import Where, as_cluster
 from ledger.broker.connection import DEFAULT_TIMEOUT_S, TopicDescription, describe_topic, ping, unreachable
 from ledger.errors import BrokerError
 
-__all__ = ["MAX_MESSAGE_BYTES", "end_offsets", "ensure_topic", "silence_client", "start_offsets"]
+__all__ = ["MAX_MESSAGE_BYTES", "end_offsets", "ensure_topic", "start_offsets"]
 
 MAX_MESSAGE_BYTES: Final = 2 << 20
 """An event has at most 1 MiB; key, headers and the batch around it need room besides."""
@@ -32,15 +33,8 @@ _TOPIC_CONFIG: Final = {
 }
 
 
-def silence_client() -> None:
-    """Keep kafka-python from writing to the log what it raises as well; `BrokerError` says it."""
-    logger = logging.getLogger("kafka")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.CRITICAL + 1)
-
-
 def ensure_topic(
-    bootstrap: str,
+    where: Where,
     topic: str,
     partitions: int,
     timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -52,23 +46,23 @@ def ensure_topic(
     Of several that make it at once one succeeds and the others find it.
 
     Args:
-        bootstrap: `HOST:PORT`, or several with commas between.
+        where: the cluster, or `HOST:PORT` of one without TLS and SASL.
         topic: its name.
         partitions: as many as the ledger has shards; fixed for ever.
         timeout_s: for each request.
         replication: copies of each partition; -1 leaves it to the broker's setting.
 
     Raises:
-        BrokerError: `broker_unreachable`, `partition_mismatch`, `topic_refused`, `topic_unavailable`.
-        UsageError: `bad_bootstrap`, `bad_topic`.
+        BrokerError: what `describe_topic` raises; `partition_mismatch`, `topic_refused`, `topic_unavailable`.
+        UsageError: `bad_bootstrap`, `bad_setting`, `bad_topic`.
     """
     try:
-        found = describe_topic(bootstrap, topic, timeout_s)
+        found = describe_topic(where, topic, timeout_s)
     except BrokerError as error:
         if error.code != "topic_missing":
             raise
-        _create(bootstrap, topic, partitions, replication, timeout_s)
-        found = _describe_new(bootstrap, topic, timeout_s)
+        _create(where, topic, partitions, replication, timeout_s)
+        found = _describe_new(where, topic, timeout_s)
     if found.partitions != partitions:
         raise BrokerError(
             "partition_mismatch",
@@ -78,40 +72,40 @@ def ensure_topic(
     return found
 
 
-def end_offsets(bootstrap: str, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[int, int]:
+def end_offsets(where: Where, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[int, int]:
     """The offset after the last record of each partition. Tansu's lag behind the truth.
 
     Raises:
-        BrokerError: `broker_unreachable`, `topic_missing`, `topic_unavailable`.
-        UsageError: `bad_bootstrap`, `bad_topic`.
+        BrokerError: what `describe_topic` raises.
+        UsageError: `bad_bootstrap`, `bad_setting`, `bad_topic`.
     """
-    return _offsets(bootstrap, topic, OffsetSpec.LATEST, timeout_s)
+    return _offsets(where, topic, OffsetSpec.LATEST, timeout_s)
 
 
-def start_offsets(bootstrap: str, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[int, int]:
+def start_offsets(where: Where, topic: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[int, int]:
     """The offset of the first record of each partition that the broker still holds. Raises what `end_offsets` raises."""
-    return _offsets(bootstrap, topic, OffsetSpec.EARLIEST, timeout_s)
+    return _offsets(where, topic, OffsetSpec.EARLIEST, timeout_s)
 
 
-def _offsets(bootstrap: str, topic: str, spec: OffsetSpec, timeout_s: float) -> dict[int, int]:
-    partitions = describe_topic(bootstrap, topic, timeout_s).partitions
-    with _admin(bootstrap, timeout_s) as admin:
+def _offsets(where: Where, topic: str, spec: OffsetSpec, timeout_s: float) -> dict[int, int]:
+    partitions = describe_topic(where, topic, timeout_s).partitions
+    with _admin(where, timeout_s) as admin:
         wanted = {TopicPartition(topic, number): spec for number in range(partitions)}
         found = admin.list_partition_offsets(wanted)
     return {place.partition: result.offset for place, result in sorted(found.items())}
 
 
 @contextmanager
-def _admin(bootstrap: str, timeout_s: float) -> Iterator[Any]:
+def _admin(where: Where, timeout_s: float) -> Iterator[Any]:
     """An admin client; whatever it raises leaves as a `BrokerError`."""
     # Only to a broker that answers: a client that fails to start leaves its thread behind.
-    ping(bootstrap, timeout_s)
+    cluster = as_cluster(where)
+    ping(cluster, timeout_s)
     silence_client()
     timeout_ms = max(1, int(timeout_s * 1000))
     try:
         client = KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","),
-            client_id="ledger",
+            **kafka_python_options(cluster),
             bootstrap_timeout_ms=timeout_ms,
             request_timeout_ms=timeout_ms,
         )
@@ -120,12 +114,12 @@ def _admin(bootstrap: str, timeout_s: float) -> Iterator[Any]:
         finally:
             client.close()
     except KafkaError as error:
-        raise unreachable(bootstrap, error) from error
+        raise unreachable(cluster.bootstrap, error) from error
 
 
-def _create(bootstrap: str, topic: str, partitions: int, replication: int, timeout_s: float) -> None:
+def _create(where: Where, topic: str, partitions: int, replication: int, timeout_s: float) -> None:
     wanted = {"num_partitions": partitions, "replication_factor": replication}
-    with _admin(bootstrap, timeout_s) as admin:
+    with _admin(where, timeout_s) as admin:
         try:
             try:
                 admin.create_topics({topic: wanted | {"configs": _TOPIC_CONFIG}})
@@ -142,12 +136,12 @@ def _create(bootstrap: str, topic: str, partitions: int, replication: int, timeo
             ) from error
 
 
-def _describe_new(bootstrap: str, topic: str, timeout_s: float) -> TopicDescription:
+def _describe_new(where: Where, topic: str, timeout_s: float) -> TopicDescription:
     """Describe a topic that was made just now: the broker that is asked may not have heard of it yet."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            return describe_topic(bootstrap, topic, timeout_s)
+            return describe_topic(where, topic, timeout_s)
         except BrokerError as error:
             if error.code != "topic_missing" or time.monotonic() >= deadline:
                 raise

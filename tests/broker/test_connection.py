@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from ledger.broker.connection import TopicIdProbe, describe_topic, ping, split_bootstrap
+from ledger.broker.cluster import Cluster, Mechanism, Protocol, Secret, split_bootstrap
+from ledger.broker.connection import TopicIdProbe, describe_topic, ping
 from ledger.broker.embedded import EmbeddedBroker
 from ledger.broker.topics import end_offsets, ensure_topic
 from ledger.errors import EXIT_UNAVAILABLE, BrokerError, UsageError
@@ -144,3 +145,47 @@ def test_a_broker_started_again_is_not_taken_for_the_old_one() -> None:
         assert caught.value.code == "topic_missing"
         ensure_topic(broker.bootstrap, "t", 1)
         assert probe.topic_id() != first
+
+
+def _cluster(address: str, protocol: Protocol) -> Cluster:
+    if not protocol.is_sasl:
+        return Cluster(bootstrap=address, security_protocol=protocol)
+    return Cluster(
+        bootstrap=address,
+        security_protocol=protocol,
+        sasl_mechanism=Mechanism.PLAIN,
+        sasl_username="u",
+        sasl_password=Secret("hunter2"),
+    )
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0\0\0\x06\0\0\0\x01junk", b"\0\0\0\x04\0\0\0\x01"])
+@pytest.mark.parametrize("protocol", [Protocol.SASL_PLAINTEXT, Protocol.SASL_SSL, Protocol.SSL])
+def test_what_is_no_broker_is_one_error_with_tls_and_sasl_too(answer: bytes, protocol: Protocol) -> None:
+    """Silence, an end, and bytes that mean nothing."""
+
+    def reply(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+    with serve(reply) as address, pytest.raises(BrokerError) as caught:
+        ping(_cluster(address, protocol), 2)
+    assert caught.value.code in {"broker_unreachable", "tls_failed"}
+    assert caught.value.exit_code == EXIT_UNAVAILABLE
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("protocol", [Protocol.SASL_PLAINTEXT, Protocol.SSL])
+def test_a_silent_server_is_given_up_with_tls_and_sasl_too(protocol: Protocol) -> None:
+    """The time-out holds for what comes before the first question."""
+    ended = threading.Event()
+
+    def wait(connection: socket.socket) -> None:
+        ended.wait(30)
+
+    with serve(wait) as address:
+        try:
+            with pytest.raises(BrokerError, match="timed out"):
+                ping(_cluster(address, protocol), 0.5)
+        finally:
+            ended.set()

@@ -22,13 +22,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_story(tmp_path_factory.mktemp("story") / "ledger")
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have set these."""
-    for name in ("LEDGER_DIR", "LEDGER_KEYS", "LEDGER_BOOTSTRAP", "LEDGER_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command line in this process: (exit code, stdout, stderr)."""

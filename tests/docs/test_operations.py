@@ -5,6 +5,7 @@ import pytest
 
 from consumers.settings import Settings
 from ledger import errors
+from ledger.config.catalog import CATALOG
 from tests.docs.reading import ROOT, cells, codes_in, column, section
 
 _DOCUMENT = "docs/OPERATIONS.md"
@@ -24,6 +25,27 @@ def test_the_settings_are_those_of_a_worker() -> None:
     """Every setting is documented, in order, with its default."""
     documented = [(name.strip("`"), default) for name, default, *_ in cells(section(_DOCUMENT, "Settings"))]
     assert documented == [(field.name, _default(field)) for field in msgspec.structs.fields(Settings)]
+
+
+def test_the_settings_of_a_cluster_are_those_of_the_catalog() -> None:
+    """Every setting of a cluster is documented, in order, with its variable, its default and the values that it takes."""
+    known = [item for item in CATALOG if item.section == "broker"]
+    documented = [row for row in cells(section(_DOCUMENT, "Clusters")) if len(row) == 4]
+    assert [row[0] for row in documented] == [f"`{item.name}`" for item in known]
+    for (_, variable, default, meaning), item in zip(documented, known, strict=True):
+        is_flag = isinstance(item.default, bool)
+        assert variable == f"`{item.variable}`"
+        assert default == ("none" if item.default is None else str(item.default).lower() if is_flag else item.default)
+        assert all(choice in meaning for choice in item.choices)
+
+
+def test_every_setting_of_a_worker_can_be_said_in_environment_and_file() -> None:
+    """A worker's settings are in the catalog with the same defaults; the cluster is a table of its own there."""
+    known = {item.name: item.default for item in CATALOG}
+    for field in msgspec.structs.fields(Settings):
+        if field.name != "cluster":
+            assert field.name in known
+            assert field.default is msgspec.NODEFAULT or field.default == known[field.name]
 
 
 def test_each_option_of_a_setting_is_one_of_the_command() -> None:
@@ -49,7 +71,8 @@ def test_each_error_has_the_exit_code_that_is_documented() -> None:
 
 
 def test_the_variables_of_the_readme_are_read_somewhere() -> None:
-    """Each environment variable in the README's table of settings is read by the command line."""
-    source = "".join(path.read_text() for path in (ROOT / "cli").glob("*.py"))
+    """Each environment variable in the README's table of settings is one of a setting, or read somewhere."""
+    source = "".join(path.read_text() for package in ("cli", "ledger") for path in (ROOT / package).rglob("*.py"))
+    source += "".join(f'"{item.variable}"' for item in CATALOG)
     for name in column(section("README.md", "Settings")):
         assert f'"{name}"' in source, name

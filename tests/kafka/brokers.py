@@ -18,9 +18,10 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from ledger.broker.clients import silence_client
 from ledger.broker.connection import TopicDescription, ping
 from ledger.broker.embedded import EmbeddedBroker
-from ledger.broker.topics import ensure_topic, silence_client
+from ledger.broker.topics import ensure_topic
 from ledger.errors import BrokerError
 
 KAFKA_VERSION: Final = "4.3.0"
@@ -193,12 +194,21 @@ def _fetch_jars() -> None:
 class KafkaNode:
     """Apache Kafka as one node, its data and log in a directory; it can be killed, started again, and stopped for a while."""
 
-    def __init__(self, directory: Path, advertised: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        advertised: int | None = None,
+        *,
+        properties: str = "",
+        storage_options: Iterable[str] = (),
+    ) -> None:
         """Format the data directory, unless one has run there before; nothing runs yet.
 
         Args:
             directory: an empty one, or one of before: then it has what it had, at the same port.
             advertised: the port of 127.0.0.1 that clients are told to come to, where it is not the broker's own.
+            properties: further lines of its settings; `{port}` and `{controller}` stand for its ports.
+            storage_options: of the tool that formats its storage.
         """
         self._directory = directory
         self._java = ["java", "-cp", f"{kafka_jars()}/*"]
@@ -208,14 +218,14 @@ class KafkaNode:
             told = self._properties.read_text().partition("listeners=PLAINTEXT://127.0.0.1:")[2]
             self._port = int(told.partition(",")[0])
             return
-        self._port, controller = _free_ports(2)
+        self._port, controller = free_ports(2)
         self._properties.write_text(
-            _PROPERTIES.format(
+            (_PROPERTIES + properties).format(
                 port=self._port, advertised=advertised or self._port, controller=controller, directory=directory
             )
         )
         cluster = self._storage("random-uuid").strip()
-        self._storage("format", "-t", cluster, "-c", str(self._properties))
+        self._storage("format", "-t", cluster, "-c", str(self._properties), *storage_options)
 
     def __enter__(self) -> Self:
         self.start()
@@ -268,9 +278,15 @@ class KafkaNode:
 
 
 @contextmanager
-def run_kafka(directory: Path) -> Iterator[Broker]:
-    """Apache Kafka as one node, its data and log in the directory; run there again, it has what it had, at the same port."""
-    with KafkaNode(directory) as node:
+def run_kafka(directory: Path, properties: str = "", storage_options: Iterable[str] = ()) -> Iterator[Broker]:
+    """Apache Kafka as one node, its data and log in the directory; run there again, it has what it had, at the same port.
+
+    Args:
+        directory: an empty one, or one of before.
+        properties: further lines of its settings; `{port}` and `{controller}` stand for its ports.
+        storage_options: of the tool that formats its storage.
+    """
+    with KafkaNode(directory, properties=properties, storage_options=storage_options) as node:
         yield node.broker
 
 
@@ -281,7 +297,8 @@ def run_tansu(directory: Path) -> Iterator[Broker]:
         yield Broker("tansu", broker.bootstrap)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody listens at."""
     with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [server.getsockname()[1] for server in with_ports]
     for server in with_ports:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kafka.brokers import Broker, missing_for_kafka, run_kafka, run_tansu
+from tests.kafka.secured import Secured, run_secured
 
 
 def require(program: str) -> None:
@@ -24,6 +25,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         require(missing)
     with run_kafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Apache Kafka with TLS and SASL."""
+    missing = missing_for_kafka()
+    if missing:
+        require(missing)
+    with run_secured(tmp_path_factory.mktemp("secured")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Settings: what there are, where their values come from, which one counts."""

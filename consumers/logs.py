@@ -6,9 +6,11 @@ their lines, without a time.
 
 import json
 import logging
+import os
 import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any, Final
 
 from ledger.errors import LedgerError
@@ -30,7 +32,8 @@ class Log:
     """
 
     def __init__(self, output: str = "auto", level: str = "info", stream: IO[str] | None = None) -> None:
-        self._stream = sys.stderr if stream is None else stream
+        # Python has no stderr where that was closed.
+        self._stream: IO[str] = stream or sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         self._is_json = output == "json" or (output == "auto" and not self._stream.isatty())
         self._least = LEVELS.index(level)
         self._lock = threading.Lock()

@@ -165,8 +165,12 @@ class Operation:
         message = f"partition {partition}: {error.message}; trying again in {pause_s:g} s"
         self.log.caution("retry", message, partition=partition, code=error.code, tries=tries, pause_s=pause_s)
 
-    def recovered(self, partition: int, next_offset: int) -> None:
-        """It works again."""
+    def recovered(self, partition: int, next_offset: int, size: int, recorded_at: str) -> None:
+        """It works again; what another worker wrote counts from now on."""
+        facts = self.shards.get(partition)
+        if facts is not None and size > facts.size:
+            facts.next_offset, facts.size = next_offset, size
+            facts.recorded_s = facts.checkpoint_s = _seconds(recorded_at)
         message = f"partition {partition}: read the log again, which goes on at offset {next_offset}"
         self.log.tell("recovered", message, partition=partition, next_offset=next_offset)
 

@@ -255,7 +255,7 @@ class Partition:
                 error = again
                 continue
             self._acknowledge(waiting, report)
-            seen.recovered(self.number, self.next_offset)
+            seen.recovered(self.number, self.next_offset, self._writer.size, self._writer.recorded_at)
             return
 
     async def _in(self, step: str, executor: Executor, work: Callable[[], T]) -> T:

@@ -1,15 +1,12 @@
 """`/metrics`, `/healthz` and `/readyz` over HTTP, answered by threads of their own: also while all else hangs."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, NamedTuple
 
-from ledger.errors import StoreError
-from ledger.witness.watchdog import cut_after
+from ledger.witness.listening import ListeningServer
 
 __all__ = ["Answer", "OperationServer", "serving"]
 
@@ -25,7 +22,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class OperationServer(ThreadingHTTPServer):
+class OperationServer(ListeningServer):
     """The socket, bound and listening once this is made.
 
     Args:
@@ -42,31 +39,7 @@ class OperationServer(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, pages: dict[str, Callable[[], Answer]]) -> None:
         self.pages = pages
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
-            message = f"cannot serve metrics at {host} port {port}: {getattr(error, 'strerror', None) or error}"
-            raise StoreError("cannot_listen", message, "give another --metrics-port or --metrics-host") from error
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        host, port = self.server_address[:2]
-        name = f"[{host!s}]" if ":" in str(host) else str(host)
-        return f"http://{name}:{port}"
-
-    def server_bind(self) -> None:
-        """Bind without asking the DNS for a name, as the base class would."""
-        TCPServer.server_bind(self)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer within the time that a connection has."""
-        with cut_after(request, _CONNECTION_S):
-            super().process_request_thread(request, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nobody's concern."""
+        super().__init__(host, port, _Handler, _CONNECTION_S, ("--metrics-host", "--metrics-port"))
 
 
 class _Handler(BaseHTTPRequestHandler):

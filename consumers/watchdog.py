@@ -16,6 +16,9 @@ from ledger.errors import EXIT_UNAVAILABLE, LedgerError, StoreError
 __all__ = ["LEAVING_S", "Watchdog", "end_after", "hanging"]
 
 _LOOK_S: Final = 0.5
+_STOOD_STILL_S: Final = 5.0
+_SAYING_S: Final = 1.0
+"""Whoever reads stderr may have stopped to."""
 LEAVING_S: Final = 10.0
 """What the worker may take to leave its group, after it has finished or given up its batches: 5 s each for offsets and the group."""
 
@@ -36,6 +39,8 @@ class Watchdog:
         self._told: dict[tuple[str, int, float], float] = {}
         """Steps that were told, and their age when they were."""
         self._summary = time.monotonic()
+        self._resumed = 0.0
+        """When this process last stood still (SIGSTOP, a machine asleep) and went on: no store is to blame for that time."""
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Look until the worker stops."""
@@ -48,13 +53,16 @@ class Watchdog:
 
     def look(self) -> None:
         """Look once."""
-        self._seen.pulse = time.monotonic()
+        now = time.monotonic()
+        if now - self._seen.pulse > _STOOD_STILL_S:
+            self._resumed = now
+        self._seen.pulse = now
         running = self._seen.steps.running()
         keys = {(step.kind, step.partition, step.since) for step in running}
         self._told = {key: age for key, age in self._told.items() if key in keys}
         for step in running:
             self._tell(step)
-            if step.kind in BOUNDED and step.age_s > self._settings.hung_step_s:
+            if step.kind in BOUNDED and now - max(step.since, self._resumed) > self._settings.hung_step_s:
                 self._give_up(hanging(step))
         if self._seen.pulse - self._summary >= self._settings.summary_s:
             self._summary = self._seen.pulse
@@ -86,7 +94,10 @@ def end_after(seconds: float, log: Log, seen: Operation) -> threading.Timer:
 
     def end() -> None:
         running = seen.steps.running()
-        log.failed(hanging(running[0] if running else None))
+        error = hanging(running[0] if running else None)
+        teller = threading.Thread(target=log.failed, args=(error,), daemon=True)
+        teller.start()
+        teller.join(_SAYING_S)
         os._exit(EXIT_UNAVAILABLE)
 
     timer = threading.Timer(seconds, end)

@@ -1,30 +1,25 @@
 """A witness's HTTP: one request a connection, limited in size, time and number."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
-from ledger.errors import StoreError
 from ledger.proof.witnessing import BAD_REQUEST, MAX_REQUEST_BYTES, NOT_FOUND
+from ledger.witness.listening import ListeningServer
 from ledger.witness.service import Response, WitnessService
-from ledger.witness.watchdog import cut_after
 
 __all__ = ["REQUEST_S", "WitnessServer", "serving"]
 
 REQUEST_S: Final = 10.0
 """How long a connection may live, from its first byte to the last of the answer."""
-MAX_CONNECTIONS: Final = 64
-"""At once; more are closed unheard, and their clients try again."""
 _DRAINED_BYTES: Final = 4 * MAX_REQUEST_BYTES
 """Of a body that is too large, so many are read and dropped: a client that still writes would not see the answer."""
 _CHUNK: Final = 64 * 1024
 
 
-class WitnessServer(ThreadingHTTPServer):
+class WitnessServer(ListeningServer):
     """The server's socket, bound and listening once this is made.
 
     Args:
@@ -38,65 +33,12 @@ class WitnessServer(ThreadingHTTPServer):
         StoreError: `cannot_listen`.
     """
 
-    daemon_threads = False  # closing waits for what is being answered; no connection lives longer than `seconds`
-    request_queue_size = MAX_CONNECTIONS
-
     def __init__(
         self, service: WitnessService, host: str, port: int, tell: Callable[[str], None], seconds: float = REQUEST_S
     ) -> None:
         self.service = service
         self.tell = tell
-        self.seconds = seconds
-        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._open: set[socket.socket] = set()
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
-            message = f"cannot listen at {host} port {port}: {getattr(error, 'strerror', None) or error}"
-            raise StoreError("cannot_listen", message, "give another --host or --port") from error
-
-    @property
-    def url(self) -> str:
-        """Where it listens; what clients take as its prefix."""
-        host, port = self.server_address[:2]
-        name = f"[{host!s}]" if ":" in str(host) else str(host)
-        return f"http://{name}:{port}"
-
-    def server_bind(self) -> None:
-        """Bind without asking the DNS for a name, as the base class would."""
-        TCPServer.server_bind(self)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread of its own, unless there are too many."""
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._free.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer within the time that a connection has."""
-        self._open.add(request)
-        try:
-            with cut_after(request, self.seconds):
-                super().process_request_thread(request, client_address)
-        finally:
-            self._open.discard(request)
-            self._free.release()
-
-    def server_close(self) -> None:
-        """Hear no more of requests that are not complete, finish those that are, and close."""
-        for connection in list(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
-        super().server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is no news, and no traceback."""
+        super().__init__(host, port, _Handler, seconds, ("--host", "--port"))
 
 
 class _Handler(BaseHTTPRequestHandler):

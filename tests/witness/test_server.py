@@ -17,7 +17,7 @@ from ledger.proof.cosignatures import WitnessPolicy, WitnessSigner, judge
 from ledger.proof.merkle import Hash, Size, consistency_proof
 from ledger.proof.notes import SignatureLine, Signer, Verifier, add_signatures, parse_signature_lines
 from ledger.proof.witnessing import MAX_REQUEST_BYTES, AddCheckpoint
-from ledger.witness import server as server_module
+from ledger.witness import listening
 from ledger.witness.exchange import Reply, exchange, parse_prefix
 from ledger.witness.server import WitnessServer
 from ledger.witness.service import WitnessService, read_logs
@@ -258,7 +258,7 @@ def _drip(connection: socket.socket) -> None:
 
 def test_too_many_connections_are_closed_unheard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit nobody waits for ever; when one has gone the next is answered."""
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(listening, "MAX_CONNECTIONS", 2)
     with witness(tmp_path, LOGS, seconds=5) as server:
         idle = [socket.create_connection(address(server), timeout=5) for _ in range(2)]
         time.sleep(0.3)

@@ -77,7 +77,7 @@ def test_a_port_that_cannot_be_had_is_said(tmp_path: Path) -> None:
         for host, wanted in (("127.0.0.1", port), ("127.0.0.1", "70000"), ("192.0.2.1", "0")):
             options = ["--metrics-host", host, "--metrics-port", wanted]
             with Worker(ledger.root, NO_BROKER, "group", options) as worker:
-                check_refusal(worker, 5, "cannot serve metrics", "--metrics-port")
+                check_refusal(worker, 5, "cannot listen at", "--metrics-port")
 
 
 def lines(seen: StringIO) -> list[dict[str, Any]]:

@@ -181,7 +181,7 @@ class Operation:
         self._told = self.records, now
         if records:
             lags = [shard.lag_records for shard in list(self.shards.values())]
-            lag = None if None in lags else sum(lag or 0 for lag in lags)
+            lag = None if not lags or None in lags else sum(lag or 0 for lag in lags)
             behind = "" if lag is None else f", {lag} behind"
             message = f"{records} records in {since:.0f} s ({records / since:.0f}/s){behind}"
             fields = {"records": records, "seconds": round(since, 1), "lag_records": lag}

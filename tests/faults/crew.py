@@ -44,7 +44,7 @@ class Crew:
         """One more worker, in the group of the others; a faulty one has faults inside."""
         options = [
             *("--session-timeout", str(SESSION_S)),
-            *("--batch-records", str(self._chance.choice((1, 10, 50, 1000)))),
+            *("--batch-records", str(self._chance.choice((10, 50, 1000)))),
             *("--batch-age-ms", str(self._chance.choice((0, 20, 100)))),
         ]
         faults = self._faults() if faulty else []
@@ -100,10 +100,12 @@ class Crew:
                 self._judge(worker, code)
                 self.hire(faulty=False)
 
-    def heal(self) -> None:
-        """Let no fault come any more: whoever may still meet one is told to stop and replaced by a sound worker."""
+    def heal(self, *, new_group: bool) -> None:
+        """Let no fault come any more: whoever may still meet one is told to stop and replaced by a sound worker, perhaps in a new group."""
         self.look()
         before = list(self._workers)
+        if new_group:
+            self._group += "-healed"
         self.hire(faulty=False)
         for worker in before:
             worker.signal(signal.SIGTERM)

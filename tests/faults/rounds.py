@@ -18,7 +18,7 @@ from tests.worker.rig import Ledger, Publishing, wait_until
 __all__ = ["Outcome", "play"]
 
 PROGRESS_S: Final = 100
-"""By when everything that was sent is in the log once no fault comes any more. Longer is a worker that stands still."""
+"""For how long nothing may come into the log once no fault comes any more and something is missing. Longer is a worker that stands still."""
 _LONG_FAULT: Final = 0.03
 """How often a fault of the broker outlasts the workers' patience."""
 _LONG_S: Final = 75.0
@@ -79,17 +79,23 @@ def _disturb(stage: Stage, chance: random.Random, crew: Crew, ledger: Ledger, ou
             name, fault = chance.choice(_faults(stage, chance, crew))
             outcome.faults.append(name)
             fault()
-    crew.heal()
+    crew.heal(new_group=not stage.groups_last)
     since = time.monotonic()
-    wait_until(lambda: _all_there(crew, ledger, publishing.sent), PROGRESS_S)
+    _catch_up(crew, ledger, publishing.sent)
     outcome.recovery_s = round(time.monotonic() - since, 1)
     crew.dismiss()
     check_against_topic(ledger, stage.broker, max(publishing.sent, ledger.size()))
 
 
-def _all_there(crew: Crew, ledger: Ledger, sent: int) -> bool:
-    crew.look()
-    return ledger.size() >= sent
+def _catch_up(crew: Crew, ledger: Ledger, sent: int) -> None:
+    """Return once all that was sent is in the log."""
+    while (size := ledger.size()) < sent:
+        crew.look()
+        try:
+            wait_until(lambda size=size: ledger.size() > size, PROGRESS_S)  # type: ignore[misc]
+        except TimeoutError:
+            message = f"{size} of {sent} records are in the log, and nothing has come for {PROGRESS_S} s"
+            raise TimeoutError(message) from None
 
 
 def _topic(ledger: Ledger) -> str:

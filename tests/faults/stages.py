@@ -24,6 +24,8 @@ class Stage:
         self.name = name
         self.broker = broker
         self.faults = faults
+        self.groups_last = name == "kafka"
+        """Whether a group gets over members that leave while another joins: the embedded broker may never answer the one that joins."""
 
 
 @contextmanager

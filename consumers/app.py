@@ -50,9 +50,9 @@ def build_app(settings: Settings, file: LedgerFile, shards: Shards, data: Path) 
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.heartbeat_s,
         # A connection that died without a word (its broker's machine did, or a router forgot it) is given up after so long. No request is
-        # answered later than a join, which waits for the other members.
+        # answered later than a join, which waits for the other members: the rebalance time-out, or until the session of a silent one ends.
         broker_rebalance_timeout=settings.rebalance_timeout_s,
-        broker_request_timeout=settings.rebalance_timeout_s + _ANSWER_S,
+        broker_request_timeout=max(settings.rebalance_timeout_s, settings.session_timeout_s) + _ANSWER_S,
         broker_max_poll_interval=_DAY_S,
         stream_processing_timeout=_DAY_S,
         broker_commit_livelock_soft_timeout=_DAY_S,

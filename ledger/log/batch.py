@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from ledger.errors import IntegrityError, NotFoundError
+from ledger.log.quarantine import Quarantined
 from ledger.log.records import RecordLike
 from ledger.log.state import ShardState
 from ledger.model import ids, times
@@ -43,18 +44,6 @@ class _Registration(msgspec.Struct, frozen=True):
 
     account: str
     shard: int
-
-
-class _Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A rejected record as it came; bytes as base64."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    headers: list[tuple[str, bytes | None]]
-    value: bytes | None
 
 
 class Batch(msgspec.Struct):
@@ -309,17 +298,15 @@ class Folder:
         )
 
     def _quarantined(self, record: RecordLike) -> bytes:
-        return _encode(
-            _Quarantined(
-                topic=self._topic,
-                partition=self._state.shard,
-                offset=record.offset,
-                timestamp=record.timestamp,
-                key=record.key,
-                headers=list(record.headers),
-                value=record.value,
-            )
-        )
+        return Quarantined(
+            topic=self._topic,
+            partition=self._state.shard,
+            offset=record.offset,
+            timestamp=record.timestamp,
+            key=record.key,
+            headers=list(record.headers),
+            value=record.value,
+        ).encode()
 
 
 def _read(record: RecordLike) -> CodeChange | Event | Rejected:

@@ -78,6 +78,12 @@ def worker(
         float,
         typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),
     ] = 10.0,
+    people_check: Annotated[
+        float,
+        typer.Option(
+            "--people-check", min=0.1, metavar="SECONDS", help="How often to look whether people were erased."
+        ),
+    ] = 60.0,
     keys: Keys = None,
 ) -> None:
     """Fold change events from Kafka into the ledger.
@@ -97,6 +103,8 @@ def worker(
         batch_age,
         "--session-timeout",
         session_timeout,
+        "--people-check",
+        people_check,
     )
     arguments = worker_arguments(
         ledger,

@@ -52,6 +52,7 @@ def _settings(arguments: list[str] | None) -> Settings:
     parser.add_argument(
         "--session-timeout", dest="session_timeout_s", type=float, default=defaults["session_timeout_s"]
     )
+    parser.add_argument("--people-check", dest="people_check_s", type=float, default=defaults["people_check_s"])
     return Settings(**vars(parser.parse_args(arguments)))
 
 

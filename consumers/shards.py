@@ -5,18 +5,19 @@ import gc
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 from consumers.partition import Fetched, Partition, Tools
 from consumers.settings import Settings
 from ledger.broker.connection import TopicIdProbe
-from ledger.errors import BrokerError, LedgerError
-from ledger.log.ledgerfile import LedgerFile, accept_topic, accepted_topics
+from ledger.errors import BrokerError, LedgerError, StoreError
+from ledger.log.ledgerfile import LedgerFile, accept_topic, accepted_topics, check_topic
 from ledger.log.writer import ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
 from ledger.storage.store import Store
 
-__all__ = ["Shards", "check_topic"]
+__all__ = ["Shards"]
 
 _BROKER_PATIENCE_S: Final = 60.0
 _BROKER_PAUSE_S: Final = 0.5
@@ -118,6 +119,22 @@ class Shards:
             except TimeoutError:
                 continue
 
+    async def watch_people(self) -> None:
+        """Forget now and then whose keys were deleted: an erased person is not written about any further."""
+        while not self.stopped.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopped.wait(), self._settings.people_check_s)
+                return
+            try:
+                loop = asyncio.get_running_loop()
+                stored = await loop.run_in_executor(self._asking, self._keys.stored_people)
+                for partition, _ in list(self._running.values()):
+                    await partition.forget_erased(stored)
+            except StoreError:
+                continue  # whoever needs a new key says so; next time it may work
+            except Exception as error:  # noqa: BLE001 - as above
+                self.fail(error)
+
     def fail(self, error: BaseException) -> None:
         """Keep the first failure and stop."""
         if self.failure is None:
@@ -187,26 +204,6 @@ class Shards:
                 continue
             check_topic(self._file, described.topic_id, described.partitions, frozenset((self._topic_id,)))
             return
-
-
-def check_topic(file: LedgerFile, topic_id: str, partitions: int, accepted: frozenset[str]) -> None:
-    """Refuse a topic that is not the ledger's.
-
-    Raises:
-        BrokerError: `topic_replaced`, or `partition_mismatch`.
-    """
-    if topic_id not in accepted:
-        raise BrokerError(
-            "topic_replaced",
-            f"the topic {file.topic} has the id {topic_id}, which this ledger does not know: it was deleted and made anew",
-            f"if that was meant, accept it: ledger accept-topic {topic_id}",
-        )
-    if partitions != file.shards:
-        raise BrokerError(
-            "partition_mismatch",
-            f"the topic {file.topic} has {partitions} partitions, the ledger has {file.shards} shards",
-            "a ledger's number of shards never changes: restore the topic, or begin a new ledger",
-        )
 
 
 def known_topic(store: Store, file: LedgerFile, topic_id: str, partitions: int) -> str:

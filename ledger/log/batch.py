@@ -110,6 +110,16 @@ class Folder:
         self._state.frontier.extend(batch.leaves)
         return batch
 
+    def forget_erased(self, stored: frozenset[str]) -> None:
+        """Forget the people whose keys are no longer stored: who acts again after that is somebody new.
+
+        Args:
+            stored: what `KeyStore.stored_people` said a short while ago.
+        """
+        if self._keys.forget_erased(stored):
+            self._actors.clear()
+            self._met = 0
+
     def _stamp_with(self, record: RecordLike) -> None:
         """Take over a record's timestamp as the recorded time, unless that is later already."""
         if record.timestamp != self._stamp[0]:

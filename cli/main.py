@@ -20,6 +20,7 @@ from cli import (
     noting,
     proving,
     publishing,
+    quarantining,
     querying,
     running,
     tiling,
@@ -74,6 +75,7 @@ for group in (
     checking,
     tiling,
     witnessing,
+    quarantining,
     noting,
     demo,
 ):

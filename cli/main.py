@@ -16,6 +16,7 @@ from cli import (
     asking,
     checking,
     demo,
+    erasing,
     keeping,
     noting,
     proving,
@@ -77,6 +78,7 @@ for group in (
     witnessing,
     quarantining,
     noting,
+    erasing,
     demo,
 ):
     group.register(app)

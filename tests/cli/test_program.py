@@ -21,7 +21,8 @@ Process = Callable[..., CompletedProcess[str]]
 
 COMMANDS = (
     "init", "accept-topic", "schema", "verify", "broker", "worker", "up", "publish", "status", "scripts", "deployments", "versions", "show",
-    "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "demo", "witness",
+    "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "erase", "demo",
+    "witness", "quarantine", "note",
 )  # fmt: skip
 
 

@@ -83,8 +83,9 @@ def erase(
     chosen = chosen_format(output, as_json)
     check_text(person, account, reason)
     who = operator(by)
-    with opened(ledger, keys) as found:
-        key_objects = open_store(keys_location(ledger, keys), file_mode=0o600, dir_mode=0o700)
+    location = keys_location(ledger, keys)
+    with opened(ledger, location) as found:
+        key_objects = open_store(location, file_mode=0o600, dir_mode=0o700)
         key_store = KeyStore.open(key_objects, found.about.name)
         people = find_people(found, key_objects, person, account)
         if not people:

@@ -200,7 +200,9 @@ class KeyStore:
                 self._stored[name] = self._fresh.pop(name)
         gone = [name for name in self._stored if name not in stored]
         for name in gone:
-            del self._people[self._stored.pop(name)]
+            person = self._stored.pop(name)
+            del self._people[person]
+            self._own_accounts.discard(person[0])  # whoever is there now may have been made by another worker
         return bool(gone)
 
     def erase(self, account: str, actor_id: str) -> str | None:

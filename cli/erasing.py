@@ -89,7 +89,7 @@ def erase(
         key_store = KeyStore.open(key_objects, found.about.name)
         people = find_people(found, key_objects, person, account)
         if not people:
-            say_absent(found, person)
+            _say_absent(found, person)
             return
         names = needles(people, person)
         check_silent(reason, names)
@@ -112,7 +112,7 @@ def erase(
         _warn_of_quarantine(mentions(found.store, names))
 
 
-def say_absent(found: "OpenLedger", person: str) -> None:
+def _say_absent(found: "OpenLedger", person: str) -> None:
     """Say that somebody was erased before.
 
     Raises:

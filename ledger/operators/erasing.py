@@ -14,7 +14,7 @@ from ledger.operators.delivery import Delivery
 from ledger.operators.noting import write_note
 from ledger.query.answers import Answer
 from ledger.query.opened import OpenLedger
-from ledger.query.people import PersonRow
+from ledger.query.people import PersonRow, names_any
 from ledger.storage.keys import KeyStore
 
 __all__ = ["ERASE", "ErasedRow", "check_silent", "erase", "erase_id", "needles"]
@@ -50,11 +50,11 @@ def check_silent(text: str | None, names: Sequence[str]) -> None:
     Raises:
         InputError: `names_them`.
     """
-    for name in names:
-        if text is not None and name.casefold() in text.casefold():
-            raise InputError(
-                "names_them", f"the reason names {name}, and the log cannot forget it", "give a case number or the like"
-            )
+    named = None if text is None else names_any(text, names)
+    if named is not None:
+        raise InputError(
+            "names_them", f"the reason names {named}, and the log cannot forget it", "give a case number or the like"
+        )
 
 
 def erase(

@@ -34,6 +34,9 @@ QUALIFY row_number() OVER (PARTITION BY account, script ORDER BY "index" DESC) =
 _NOT_THERE: Final = Reason("not_quarantined", "$", "its bytes were never kept, or are gone")
 _DROPPED: Final = Reason("dropped", "$", "it was dropped; what is still there of it is left over")
 _DAMAGED: Final = Reason("bad_quarantine", "$", "what is kept of it is damaged")
+_NULL_HEADER: Final = Reason(
+    "bad_value", "$", "it has a header without a value, which this client cannot send: use --replace"
+)
 _LOST: Final = {"gone": _NOT_THERE, "dropped": _DROPPED, "damaged": _DAMAGED}
 _NO_VALUE: Final = Reason("malformed_json", "$", "a record without a value can become nothing")
 
@@ -149,6 +152,8 @@ def _plan_one(
         key, value, headers = record.key, record.value, tuple(record.headers)
     if value is None:
         return Planned(row=row, held=_NO_VALUE)
+    if any(content is None for _, content in headers):
+        return Planned(row=row, held=_NULL_HEADER)
     found = decode(value, headers)
     known = known_in(found)
     if wishes.replacement is not None:

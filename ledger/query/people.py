@@ -19,7 +19,7 @@ from ledger.storage import layout
 from ledger.storage.keyfiles import ACCOUNTS, person_name, read_account_key, read_key
 from ledger.storage.store import Store
 
-__all__ = ["PersonRow", "find_people", "mentions"]
+__all__ = ["PersonRow", "find_people", "mentions", "names_any"]
 
 _SEALS: Final = """
 SELECT account, data.actor.pseudonym AS pseudonym, data.actor.sealed AS sealed,
@@ -75,6 +75,11 @@ def find_people(ledger: OpenLedger, keys: Store, text: str, account: str | None)
     seen = {(row.account, row.id) for row in found}
     found += [row for row in _unused(keys, text, account) if (row.account, row.id) not in seen]
     return sorted(found, key=lambda row: (row.account, row.id))
+
+
+def names_any(text: str, needles: Iterable[str]) -> str | None:
+    """The first of these ids and e-mail addresses that a text names, or None: an id as a whole word, an address in any case."""
+    return next((needle for needle in needles if _pattern(needle).search(text)), None)
 
 
 def mentions(store: Store, needles: Iterable[str]) -> list[str]:

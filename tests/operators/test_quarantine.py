@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.broker.publish import default_partition
 from ledger.errors import StoreError
@@ -13,6 +14,7 @@ from ledger.storage import layout
 from ledger.storage.local import LocalStore
 from ledger.verify.api import verify
 from tests.operators.conftest import Json, Scene, event, place, text
+from tests.worker.rig import Ledger, Message, send
 
 CRON: Json = {"crons": {"merge": {"0 0 * * *": {}}}}
 
@@ -225,6 +227,25 @@ def test_redriving_again_after_a_kill_records_nothing_twice(scene: Scene, monkey
     assert row_of(scene, stray)["state"] == "redriven"
 
 
+def test_what_is_sent_twice_while_no_worker_runs_is_one_entry_and_a_duplicate(scene: Scene, tmp_path: Path) -> None:
+    """Nobody can tell the second time that the first is on its way; the log does."""
+    topic = scene.broker.topic(2)
+    alone = Scene(Ledger.create(tmp_path / "ledger", topic, shards=2), scene.broker, topic)
+    alone.run = scene.run
+    early = event("alone", "w2", bindings={"merge": {"A": {"type": "kv_namespace"}}})
+    values = [event("alone", "w1", script="other"), early, event("alone", "w3")]
+    send(scene.broker, topic, [Message(value=text(value), key=b"alone") for value in values])
+    alone.ledger.run(scene.broker, group="alone")
+    rejected = alone.find("w2", "rejected")
+    for _ in range(2):
+        code, out, err = alone.act("quarantine", "redrive", place(rejected), "--wait", "0.2")
+        assert (code, out) == (5, "")
+        assert "what comes twice is a duplicate" in err
+    alone.ledger.run(scene.broker, group="alone")
+    assert [entry["outcome"] for entry in alone.all("w2")] == ["rejected", "deployed", "duplicate"]
+    assert alone.ask_act("quarantine", "redrive", place(rejected))[0]["did"] == "nothing"
+
+
 def test_a_raw_record_is_shown_without_anything_a_terminal_would_obey(scene: Scene, tmp_path: Path) -> None:
     """Escape sequences, carriage returns and marks of direction come out visible; the exact bytes go to a file."""
     nasty = b'{"a":"\x1b]0;owned\x07\x1b[2J\r\xe2\x80\xae\xc2\x9b31m",\n"b":\xff}'
@@ -325,6 +346,23 @@ def test_what_was_never_kept_is_listed_only_on_demand(scene: Scene) -> None:
     for words in (("redrive", place(rejected)), ("drop", place(rejected), "--reason", "x")):
         assert scene.act("quarantine", *words)[0] in {2, 4}
     assert scene.ledger.size() == before
+
+
+def test_a_record_without_a_value_or_a_headers_value_is_held_back(scene: Scene, tmp_path: Path) -> None:
+    """The first can become nothing, the second cannot be sent as it was; neither is an internal error, forced or not."""
+    from ledger.log.quarantine import Quarantined
+
+    scene.send(event("nulls", "v1"))
+    stray = scene.stray("nulls", "v2", **CRON)
+    (tmp_path / "event").write_bytes(text(event("nulls", "v2", **CRON)))
+    null = Quarantined(topic="t", partition=0, offset=0, timestamp=-1, key=None, headers=[], value=None)
+    header = replace(null, key=b"nulls", headers=[("trace", None)], value=text(event("nulls", "v2")))
+    for record in (null, header):
+        kept(scene, stray).write_bytes(record.encode())
+        assert scene("quarantine", "show", place(stray))[0] == 0
+        assert scene.act("quarantine", "redrive", place(stray), "--force")[0] == 2
+    words = ("quarantine", "redrive", place(stray), "--replace", str(tmp_path / "event"))
+    assert scene.ask_act(*words)[0]["outcome"] == "changed"
 
 
 def test_mistakes_are_explained(scene: Scene) -> None:

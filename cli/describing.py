@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         DeploymentRow,
         HistoryRow,
         LostRecords,
+        NoteRow,
         ScriptRow,
         Share,
         ShownDeployment,
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
     from ledger.query.showing import Shown
     from ledger.verify.findings import Problem, Report
 
-__all__ = ["DEPLOYMENTS", "HISTORY", "REJECTED", "SCRIPTS", "VERSIONS", "show_report", "show_status", "show_whole"]
+__all__ = [
+    "DEPLOYMENTS",
+    "HISTORY",
+    "NOTES",
+    "REJECTED",
+    "SCRIPTS",
+    "VERSIONS",
+    "show_report",
+    "show_status",
+    "show_whole",
+]
 
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 _LONG_LIST: Final = 6
@@ -58,9 +69,16 @@ def _change(change: "Change") -> str:
 def _made(row: "HistoryRow") -> str:
     if row.lost_to is not None:
         return f"lost to {row.lost_to}"
+    if row.action is not None:
+        return f"{row.outcome} {row.action}"
     version = f" v{row.version}" if row.version is not None else ""
     deployment = f" d{row.deployment}" if row.deployment is not None else ""
     return f"{row.outcome}{version}{deployment}"
+
+
+def _told(row: "HistoryRow | NoteRow") -> str:
+    """What a note says."""
+    return row.detail if isinstance(row.detail, str) else "" if row.detail is None else json_text(plain(row.detail))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -113,7 +131,18 @@ HISTORY: Final = [
     Column("author", lambda row: short(row.author)),
     Column("source", lambda row: row.interface),
     Column("changes", lambda row: _some([_change(change) for change in row.changes])),
-    Column("message", lambda row: row.message),
+    Column("message", lambda row: row.message or _told(row)),
+]
+
+NOTES: Final = [
+    Column("entry", lambda row: row.entry),
+    Column("time", lambda row: clock(row.effective_at)),
+    Column("account", lambda row: row.account),
+    Column("about", lambda row: short(row.subject)),
+    Column("action", lambda row: row.action),
+    Column("detail", _told),
+    Column("author", lambda row: short(row.author)),
+    Column("source", lambda row: row.interface),
 ]
 
 REJECTED: Final = [
@@ -133,7 +162,7 @@ REJECTED: Final = [
 
 def show_status(status: "Status") -> None:
     """A ledger at a glance."""
-    _pairs(
+    pairs(
         [
             ("ledger", status.ledger),
             ("name", status.name),
@@ -170,7 +199,7 @@ _TRUST: Final = {
 
 def show_report(report: "Report") -> None:
     """The verdict on a ledger."""
-    _pairs(
+    pairs(
         [
             ("ledger", report.ledger),
             ("verdict", "verified" if report.ok else "NOT VERIFIED"),
@@ -220,13 +249,13 @@ def show_whole(shown: "Shown") -> None:
     elif isinstance(shown, ShownDeployment):
         _show_deployment(shown)
     else:
-        _pairs([("entry", f"{shown.shard}/{shown.index}"), ("leaf hash", shown.leaf_hash)])
+        pairs([("entry", f"{shown.shard}/{shown.index}"), ("leaf hash", shown.leaf_hash)])
         print(json_text(shown.entry, indent=2))
 
 
 def _show_deployment(shown: "ShownDeployment") -> None:
     row = shown.deployment
-    _pairs(
+    pairs(
         [
             ("deployment", f"{row.number} of {row.script} ({row.account})" + (", active" if row.active else "")),
             ("id", row.deployment),
@@ -251,7 +280,7 @@ def _show_deployment(shown: "ShownDeployment") -> None:
 
 def _show_version(shown: "ShownVersion") -> None:
     row = shown.version
-    _pairs(
+    pairs(
         [
             ("version", f"{row.number} of {row.script} ({row.account})"),
             ("id", row.version),
@@ -302,11 +331,12 @@ def _section(title: str, rows: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _pairs(pairs: Sequence[tuple[str, str | None]]) -> None:
-    width = max(len(name) for name, value in pairs if value)
-    for name, value in pairs:
+def pairs(lines: Sequence[tuple[str, str | None]]) -> None:
+    """Names and what they have, one a line; what has nothing is left out."""
+    width = max(len(printable(name)) for name, value in lines if value)
+    for name, value in lines:
         if value:
-            print(f"{name.ljust(width)}  {printable(value)}")
+            print(f"{printable(name).ljust(width)}  {printable(value)}")
 
 
 def _member(value: dict[str, Any], name: str) -> str:

@@ -17,10 +17,13 @@ from cli import (
     asking,
     checking,
     demo,
+    erasing,
     keeping,
     lagging,
+    noting,
     proving,
     publishing,
+    quarantining,
     querying,
     running,
     settling,
@@ -80,6 +83,9 @@ for group in (
     checking,
     tiling,
     witnessing,
+    quarantining,
+    noting,
+    erasing,
     demo,
 ):
     group.register(app)

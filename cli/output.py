@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from cli.options import Format
-from cli.tables import print_table
+from cli.tables import print_table, printable
 
 __all__ = ["Column", "clock", "emit", "emit_one", "emit_rows", "json_text", "plain", "short", "timestamp"]
 
@@ -66,8 +66,9 @@ def emit_rows(names: Sequence[str], rows: Iterable[Sequence[Any]], output: Forma
         print_table(names, [[_cell(value) for value in row] for row in rows])
     elif output is Format.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
+        safe = printable if sys.stdout.isatty() else str  # exact, but for a terminal, which would obey
         writer.writerow(names)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerows([safe(_cell(value)) for value in row] for row in rows)
     elif output is Format.jsonl:
         for row in rows:
             print(json_text(_named(names, row)))

@@ -124,6 +124,12 @@ def worker(
         float,
         typer.Option("--stop-timeout", min=0.1, metavar="SECONDS", help="How long to finish when told to stop."),
     ] = 15.0,
+    people_check: Annotated[
+        float,
+        typer.Option(
+            "--people-check", min=0.1, metavar="SECONDS", help="How often to look whether people were erased."
+        ),
+    ] = 60.0,
     keys: Keys = None,
     pairs: Set = None,
 ) -> None:
@@ -162,6 +168,8 @@ def worker(
         hung_step,
         "--stop-timeout",
         stop_timeout,
+        "--people-check",
+        people_check,
     )
     arguments = worker_arguments(
         ledger,

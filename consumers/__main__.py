@@ -20,6 +20,7 @@ _SECONDS: Final = {
     "--hung-step": "hung_step_s",
     "--stop-timeout": "stop_timeout_s",
     "--summary": "summary_s",
+    "--people-check": "people_check_s",
 }
 """Options in seconds, and their settings."""
 

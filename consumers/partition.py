@@ -133,6 +133,10 @@ class Partition:
         """Keep a snapshot (requires that `run` has ended without an error)."""
         await self._in("snapshot", self._tools.folding, self._writer.save_snapshot)
 
+    async def forget_erased(self, stored: frozenset[str]) -> None:
+        """Forget the people whose keys are no longer stored."""
+        await self._in("forget", self._tools.folding, lambda: self._writer.forget_erased(stored))
+
     async def _gather(self) -> tuple[list[Fetched], bool]:
         """The next batch, bounded by count, bytes and age, and whether it is the last one."""
         settings = self._tools.settings

@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often offsets are committed: a hint for lag monitors only."""
     topic_check_s: float = 2.0
     """How often an idle worker asks whether its topic is still the same one."""
+    people_check_s: float = 60.0
+    """How often a worker looks whether people whose keys it remembers were erased."""
     retries: int = 5
     """How often a store that fails is tried again before the worker stops,"""
     retry_pause_s: float = 0.2

@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from shlex import quote
 from typing import Final, TypeVar
 
@@ -15,14 +16,14 @@ from consumers.partition import Fetched, Partition, Tools
 from consumers.settings import Settings
 from consumers.watchdog import hanging
 from ledger.broker.connection import TopicIdProbe
-from ledger.errors import BrokerError, LedgerError
+from ledger.errors import BrokerError, LedgerError, StoreError
 from ledger.log.gaps import Accepted, first_not_accepted
-from ledger.log.ledgerfile import LedgerFile, accept_topic, accepted_topics
+from ledger.log.ledgerfile import LedgerFile, accept_topic, accepted_topics, check_topic
 from ledger.log.writer import ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
 from ledger.storage.store import Store
 
-__all__ = ["Shards", "check_topic"]
+__all__ = ["Shards"]
 
 _BROKER_PATIENCE_S: Final = 60.0
 _BROKER_PAUSE_S: Final = 0.5
@@ -168,6 +169,22 @@ class Shards:
                 await asyncio.wait_for(self.stopped.wait(), self._settings.topic_check_s)
             except TimeoutError:
                 continue
+
+    async def watch_people(self) -> None:
+        """Forget now and then whose keys were deleted: an erased person is not written about any further."""
+        while not self.stopped.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopped.wait(), self._settings.people_check_s)
+                return
+            try:
+                loop = asyncio.get_running_loop()
+                stored = await loop.run_in_executor(self._asking, self._keys.stored_people)
+                for partition, _ in list(self._running.values()):
+                    await partition.forget_erased(stored)
+            except StoreError:
+                continue  # whoever needs a new key says so; next time it may work
+            except Exception as error:  # noqa: BLE001 - as above
+                self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """Keep the first failure and stop."""
@@ -344,26 +361,6 @@ def _truncated(partition: int, asked: int, end: int) -> BrokerError:
         f"partition {partition}: the ledger's next offset is {asked}, but the topic ends at {end}: records that are in the log are gone from it",
         "restore the topic; or make it anew and accept it: other records under the same offsets would be passed over",
     )
-
-
-def check_topic(file: LedgerFile, topic_id: str, partitions: int, accepted: frozenset[str]) -> None:
-    """Refuse a topic that is not the ledger's.
-
-    Raises:
-        BrokerError: `topic_replaced`, or `partition_mismatch`.
-    """
-    if topic_id not in accepted:
-        raise BrokerError(
-            "topic_replaced",
-            f"the topic {file.topic} has the id {topic_id}, which this ledger does not know: it was deleted and made anew",
-            f"if that was meant, accept it: ledger accept-topic {topic_id}",
-        )
-    if partitions != file.shards:
-        raise BrokerError(
-            "partition_mismatch",
-            f"the topic {file.topic} has {partitions} partitions, the ledger has {file.shards} shards",
-            "a ledger's number of shards never changes: restore the topic, or begin a new ledger",
-        )
 
 
 def known_topic(store: Store, file: LedgerFile, topic_id: str, partitions: int) -> str:

@@ -10,7 +10,7 @@ import msgspec
 __all__ = ["BOUNDED", "Step", "Steps"]
 
 T = TypeVar("T")
-BOUNDED: Final = frozenset(("fold", "commit", "snapshot"))
+BOUNDED: Final = frozenset(("fold", "commit", "snapshot", "forget"))
 """Steps that end soon unless something is wrong. Loading a shard without a snapshot takes as long as its log is."""
 
 
@@ -18,7 +18,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A step that is under way."""
 
     kind: str
-    """`fold`, `commit`, `load` or `snapshot`."""
+    """`fold`, `commit`, `load`, `snapshot` or `forget`."""
     partition: int
     since: float
     """By the monotonic clock, in seconds."""

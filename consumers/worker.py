@@ -139,6 +139,7 @@ class _LedgerWorker(Worker):
     def execute(self) -> BaseException | None:
         """Run to the end; what Faust crashed of, or None."""
         self.add_future(self._shards.watch())
+        self.add_future(self._shards.watch_people())
         self.add_future(self._stop_when_told())
         self.add_future(Watchdog(self._settings, self._seen, self._shards.give_up).run(self._shards.stopped))
         try:

@@ -5,13 +5,14 @@ What would be rejected is refused here, before it leaves the machine; what may h
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.partitioner.default import murmur2
 
 from ledger.broker.clients import kafka_python_options, silence_client
 from ledger.broker.cluster import Cluster, Where, as_cluster
@@ -23,10 +24,20 @@ from ledger.model.binary import STRUCTURED
 from ledger.model.decoding import decode
 from ledger.model.events import Event
 
-__all__ = ["Progress", "Published", "Refusal", "publish"]
+__all__ = [
+    "STRUCTURED_HEADERS",
+    "Outgoing",
+    "Place",
+    "Progress",
+    "Published",
+    "Refusal",
+    "default_partition",
+    "publish",
+    "send_records",
+]
 
 _FIRST_REFUSALS: Final = 10
-_HEADERS: Final = [("content-type", STRUCTURED.encode())]
+STRUCTURED_HEADERS: Final[tuple[tuple[str, bytes | None], ...]] = (("content-type", STRUCTURED.encode()),)
 _LINGER_MS: Final = 20
 _BATCH_BYTES: Final = 256 << 10
 _MAX_PENDING: Final = 10_000
@@ -77,6 +88,47 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
 
 
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """One record for a partition that is known."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = STRUCTURED_HEADERS
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a record lies on the topic."""
+
+    partition: int
+    offset: int
+
+
+def default_partition(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default partitioner gives a key, as `publish` does."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def send_records(
+    records: Iterable[Outgoing], where: Where, topic: str, *, timeout_s: float = _TIMEOUT_S
+) -> list[Place]:
+    """Send records in order, each to its partition, and return where they lie once the broker has acknowledged the last.
+
+    Raises:
+        BrokerError: `publish_failed`; some may have been sent.
+        InputError: `too_large`; those before it were sent.
+    """
+    with _Sender(as_cluster(where), topic, timeout_s) as sender:
+        for record in records:
+            if not sender.send(record.value, record.key, record.headers, record.partition):
+                sender.finish()
+                raise InputError(
+                    "too_large", f"a record has more than {MAX_MESSAGE_BYTES} bytes, more than the topic takes"
+                )
+        sender.finish()
+        return sender.places
+
+
 def publish(
     source: Source,
     where: Where,
@@ -116,7 +168,7 @@ def publish(
                     run.refuse(found)
                 else:
                     _hold_back(run.started, sender.accepted, rate)
-                    if not sender.send(line.value, found):
+                    if not sender.send(line.value, None if found is None else found.encode()):
                         run.refuse(_too_large(line))
                 run.report(sender.acknowledged)
         except InputError as error:
@@ -179,12 +231,14 @@ class _Sender:
         silence_client()
         self._topic = topic
         self._timeout_s = timeout_s
-        self._pending: deque[tuple[Any, int]] = deque()
+        self._pending: deque[tuple[Any, int, bool]] = deque()
         self._pending_bytes = 0
         self.accepted = 0
         """Records handed to the producer."""
         self.acknowledged = 0
         """Records that the broker has acknowledged, as far as was looked."""
+        self.places: list[Place] = []
+        """Where those lie that were sent to a partition of their own."""
         try:
             self._producer = _producer(cluster, timeout_s)
         except KafkaError as error:
@@ -205,20 +259,26 @@ class _Sender:
         except KafkaError as failure:
             raise self._failure(failure) from failure
 
-    def send(self, value: bytes, account: str | None) -> bool:
-        """Hand over one record; False where it is too large for the topic."""
+    def send(
+        self,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]] = STRUCTURED_HEADERS,
+        partition: int | None = None,
+    ) -> bool:
+        """Hand over one record, to the partition of its key where none is named; False where it is too large for the topic."""
         while len(self._pending) >= _MAX_PENDING or self._pending_bytes > _MAX_PENDING_BYTES:
             self._settle_oldest()
         try:
-            key = None if account is None else account.encode()
-            future = self._producer.send(self._topic, value=value, key=key, headers=_HEADERS)
+            future = self._producer.send(self._topic, value=value, key=key, headers=list(headers), partition=partition)
         except MessageSizeTooLargeError:
             return False
         except KafkaError as error:
             raise self._failure(error) from error
         self.accepted += 1
-        self._pending.append((future, len(value)))
-        self._pending_bytes += len(value)
+        size = len(value or b"")
+        self._pending.append((future, size, partition is not None))
+        self._pending_bytes += size
         while self._pending and self._pending[0][0].is_done:
             self._settle_oldest()
         return True
@@ -229,17 +289,19 @@ class _Sender:
             self._settle_oldest()
 
     def _settle_oldest(self) -> None:
-        future, size = self._pending.popleft()
+        future, size, is_placed = self._pending.popleft()
         self._pending_bytes -= size
         try:
             # The producer's own delivery time-out ends this wait; the margin is for the unforeseen.
-            future.get(timeout=self._timeout_s + 5)
+            sent = future.get(timeout=self._timeout_s + 5)
         except KafkaError as error:
             raise self._failure(error) from error
         self.acknowledged += 1
+        if is_placed:
+            self.places.append(Place(sent.partition, sent.offset))
 
     def _failure(self, error: KafkaError) -> BrokerError:
-        done = self.acknowledged + sum(future.succeeded() for future, _ in self._pending)
+        done = self.acknowledged + sum(future.succeeded() for future, *_ in self._pending)
         return BrokerError(
             "publish_failed",
             f"the broker stopped taking records ({type(error).__name__}): {done} were acknowledged before",

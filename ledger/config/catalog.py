@@ -190,6 +190,14 @@ CATALOG: Final = (
         minimum=0.1,
     ),
     _worker(
+        "people_check_s",
+        Kind.number,
+        "seconds between looks whether people whose keys it remembers were erased",
+        option="--people-check",
+        default=60.0,
+        minimum=0.1,
+    ),
+    _worker(
         "retries",
         Kind.integer,
         "tries of a store that fails, after the first, before the worker stops,",

@@ -11,6 +11,7 @@ import msgspec
 
 from ledger.errors import IntegrityError, NotFoundError
 from ledger.log.gaps import Accepted, gap_before
+from ledger.log.quarantine import Quarantined
 from ledger.log.records import RecordLike
 from ledger.log.state import ShardState
 from ledger.model import ids, times
@@ -44,18 +45,6 @@ class _Registration(msgspec.Struct, frozen=True):
 
     account: str
     shard: int
-
-
-class _Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A rejected record as it came; bytes as base64."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    headers: list[tuple[str, bytes | None]]
-    value: bytes | None
 
 
 class Batch(msgspec.Struct):
@@ -142,6 +131,16 @@ class Folder:
         self._reject(record, known, reason, keep=False)
         self._state.frontier.extend(batch.leaves)
         return batch
+
+    def forget_erased(self, stored: frozenset[str]) -> None:
+        """Forget the people whose keys are no longer stored: who acts again after that is somebody new.
+
+        Args:
+            stored: what `KeyStore.stored_people` said a short while ago.
+        """
+        if self._keys.forget_erased(stored):
+            self._actors.clear()
+            self._met = 0
 
     def _stamp_with(self, record: RecordLike) -> None:
         """Take over a record's timestamp as the recorded time, unless that is later already."""
@@ -342,17 +341,15 @@ class Folder:
         )
 
     def _quarantined(self, record: RecordLike) -> bytes:
-        return _encode(
-            _Quarantined(
-                topic=self._topic,
-                partition=self._state.shard,
-                offset=record.offset,
-                timestamp=record.timestamp,
-                key=record.key,
-                headers=list(record.headers),
-                value=record.value,
-            )
-        )
+        return Quarantined(
+            topic=self._topic,
+            partition=self._state.shard,
+            offset=record.offset,
+            timestamp=record.timestamp,
+            key=record.key,
+            headers=list(record.headers),
+            value=record.value,
+        ).encode()
 
 
 def _read(record: RecordLike) -> CodeChange | Event | Rejected:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ledger.errors import IntegrityError, NotFoundError, StoreConflictError, UsageError
+from ledger.errors import BrokerError, IntegrityError, NotFoundError, StoreConflictError, UsageError
 from ledger.proof.notes import Verifier, is_key_name
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore
@@ -17,6 +17,7 @@ __all__ = [
     "accept_topic",
     "accepted_topics",
     "check_names",
+    "check_topic",
     "check_topic_id",
     "create_ledger",
     "is_topic_id",
@@ -178,3 +179,23 @@ def accepted_topics(store: Store) -> frozenset[str]:
     """The ids of the topics whose records the ledger accepts."""
     names = store.list(layout.TOPICS)
     return frozenset(name.removeprefix(layout.TOPICS).removesuffix(".json") for name in names)
+
+
+def check_topic(file: LedgerFile, topic_id: str, partitions: int, accepted: frozenset[str]) -> None:
+    """Refuse a topic that is not the ledger's.
+
+    Raises:
+        BrokerError: `topic_replaced`, or `partition_mismatch`.
+    """
+    if topic_id not in accepted:
+        raise BrokerError(
+            "topic_replaced",
+            f"the topic {file.topic} has the id {topic_id}, which this ledger does not know: it was deleted and made anew",
+            f"if that was meant, accept it: ledger accept-topic {topic_id}",
+        )
+    if partitions != file.shards:
+        raise BrokerError(
+            "partition_mismatch",
+            f"the topic {file.topic} has {partitions} partitions, the ledger has {file.shards} shards",
+            "a ledger's number of shards never changes: restore the topic, or begin a new ledger",
+        )

@@ -127,6 +127,10 @@ class ShardWriter:
             return None
         return self._draft(self._folder.fold(new))
 
+    def forget_erased(self, stored: frozenset[str]) -> None:
+        """Forget the people whose keys are no longer stored; see `Folder.forget_erased`. Between two folds."""
+        self._folder.forget_erased(stored)
+
     def _draft(self, batch: Batch) -> Draft:
         state = self._state
         snapshot = None

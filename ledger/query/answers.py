@@ -14,6 +14,7 @@ __all__ = [
     "DeploymentRow",
     "HistoryRow",
     "LostRecords",
+    "NoteRow",
     "RejectedRow",
     "ScriptRow",
     "ShardStatus",
@@ -175,6 +176,26 @@ class HistoryRow(Answer, frozen=True, kw_only=True):
     lost_to: str | None
     """The script that took a route or domain away, where that is what happened."""
     changes: list[Change]
+    action: str | None = None
+    """Of a note about the script: what was done,"""
+    detail: Any = None
+    """and what was said about it."""
+
+
+class NoteRow(Answer, frozen=True, kw_only=True):
+    """What an operator noted."""
+
+    entry: str
+    account: str
+    subject: str
+    action: str
+    detail: Any
+    effective_at: datetime
+    recorded_at: datetime
+    author: str | None
+    interface: str | None
+    source: str
+    event_id: str
 
 
 class RejectedRow(Answer, frozen=True, kw_only=True):
@@ -193,7 +214,7 @@ class RejectedRow(Answer, frozen=True, kw_only=True):
     partition: int
     offset: int
     quarantine: str | None
-    """The object of the ledger with its bytes; None where they were not kept."""
+    """The object of the ledger with its bytes; None where they were not kept, or were dropped."""
 
 
 class ShownVersion(Answer, frozen=True, kw_only=True, tag="version", tag_field="kind"):

@@ -44,6 +44,21 @@ COMMENT ON COLUMN rejected.partition IS 'partition of the record';
 COMMENT ON COLUMN rejected."offset" IS 'offset of the record';
 COMMENT ON COLUMN rejected.quarantine IS 'the object of the ledger that keeps its bytes; null where they were not kept (plaintext secrets)';
 
+COMMENT ON VIEW notes IS 'One row per note: what operators did to the ledger''s surroundings.';
+COMMENT ON COLUMN notes.shard IS 'shard of the entry';
+COMMENT ON COLUMN notes."index" IS 'index of the entry';
+COMMENT ON COLUMN notes.account IS 'the account in whose chain it stands; _operators for what concerns no other';
+COMMENT ON COLUMN notes.subject IS 'what it is about: a script, a pseudonym, quarantine-SHARD-INDEX';
+COMMENT ON COLUMN notes.action IS 'what was done: hold, drop, replace, erase, ...';
+COMMENT ON COLUMN notes.detail IS 'what was said about it, as JSON';
+COMMENT ON COLUMN notes.effective_at IS 'when it happened';
+COMMENT ON COLUMN notes.recorded_at IS 'when Kafka took it in';
+COMMENT ON COLUMN notes.actor IS 'pseudonym of who did it';
+COMMENT ON COLUMN notes.author IS 'e-mail address or id where the key store is present, else the pseudonym';
+COMMENT ON COLUMN notes.interface IS 'how: cli, ...';
+COMMENT ON COLUMN notes.source IS 'the event''s source';
+COMMENT ON COLUMN notes.event_id IS 'the event''s id: the same note sent twice is one';
+
 COMMENT ON VIEW changes IS 'One row per name that an entry changed.';
 COMMENT ON COLUMN changes.shard IS 'shard of the entry';
 COMMENT ON COLUMN changes."index" IS 'index of the entry';

@@ -16,6 +16,7 @@ from ledger.query.answers import (
     DeploymentRow,
     HistoryRow,
     LostRecords,
+    NoteRow,
     RejectedRow,
     ScriptRow,
     ShardStatus,
@@ -25,12 +26,14 @@ from ledger.query.answers import (
 )
 from ledger.query.lookup import find_script
 from ledger.query.opened import OpenLedger
-from ledger.query.rows import Row, rows
+from ledger.query.rows import Row, json_value, rows
 from ledger.query.segments import ShardPrefix
+from ledger.storage import layout
 
 __all__ = [
     "deployments",
     "history",
+    "notes",
     "rejected",
     "script_deployments",
     "script_versions",
@@ -79,11 +82,23 @@ ORDER BY number DESC
 _HISTORY = """
 SELECT
     *, person(account, data.actor.pseudonym, data.actor.sealed) AS author,
-    data.interface AS interface, data.message AS message, data.tag AS tag
-FROM _touched
-WHERE account = $account AND script = $script AND effective_at <= $at AND outcome <> 'unchanged'
+    data.interface AS interface, data.message AS message, data.tag AS tag,
+    data.action AS action, data.detail AS detail
+FROM (
+    FROM _touched WHERE outcome <> 'unchanged'
+    UNION ALL BY NAME
+    SELECT shard, "index", account, effective_at, recorded_at, outcome, data, event.subject AS script
+    FROM _log WHERE outcome = 'noted'
+)
+WHERE account = $account AND script = $script AND effective_at <= $at
 ORDER BY "index" DESC
 LIMIT $limit
+"""
+
+_NOTES = """
+SELECT * FROM notes
+WHERE ($account IS NULL OR account = $account) AND ($subject IS NULL OR subject = $subject)
+ORDER BY recorded_at DESC, shard, "index" DESC LIMIT $limit
 """
 
 _REJECTED = """
@@ -159,7 +174,7 @@ def versions(
 def history(
     ledger: OpenLedger, script: str, *, account: str | None = None, at: datetime | None = None, limit: int | None = None
 ) -> list[HistoryRow]:
-    """Every recorded change of a script, its triggers' included, newest first."""
+    """Every recorded change of a script, its triggers' included, and the notes about it, newest first."""
     home = find_script(ledger, script, account)
     found = rows(ledger, _HISTORY, account=home, script=script, at=at or END_OF_TIME, limit=_sql_limit(limit))
     return [_history_row(ledger, row) for row in found]
@@ -168,7 +183,38 @@ def history(
 def rejected(ledger: OpenLedger, *, account: str | None = None, limit: int | None = None) -> list[RejectedRow]:
     """The records that became no change, newest first."""
     found = rows(ledger, _REJECTED, account=account, limit=_sql_limit(limit))
-    return [RejectedRow(**{name: row[name] for name in RejectedRow.__struct_fields__}) for row in found]
+    there = set(ledger.store.list(layout.QUARANTINE)) if found else set()
+    fields = [name for name in RejectedRow.__struct_fields__ if name != "quarantine"]
+    return [
+        RejectedRow(
+            **{name: row[name] for name in fields},
+            quarantine=row["quarantine"] if row["quarantine"] in there else None,
+        )
+        for row in found
+    ]
+
+
+def notes(
+    ledger: OpenLedger, *, account: str | None = None, subject: str | None = None, limit: int | None = None
+) -> list[NoteRow]:
+    """What operators noted, newest first."""
+    found = rows(ledger, _NOTES, account=account, subject=subject, limit=_sql_limit(limit))
+    return [
+        NoteRow(
+            entry=f"{row['shard']}/{row['index']}",
+            account=row["account"],
+            subject=row["subject"],
+            action=row["action"],
+            detail=json_value(row["detail"]),
+            effective_at=row["effective_at"],
+            recorded_at=row["recorded_at"],
+            author=ledger.author(row["author"]),
+            interface=row["interface"],
+            source=row["source"],
+            event_id=row["event_id"],
+        )
+        for row in found
+    ]
 
 
 def script_deployments(
@@ -264,6 +310,8 @@ def _history_row(ledger: OpenLedger, row: Row) -> HistoryRow:
         deployment=row["deployment"]["number"] if row["deployment"] and not row["lost_to"] else None,
         lost_to=row["lost_to"],
         changes=[Change(aspect=aspect, name=name, op=op) for aspect, name, op in row["changes"] or []],
+        action=row["action"],
+        detail=json_value(row["detail"]),
     )
 
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
+
 from ledger.query.opened import OpenLedger
 from ledger.query.views import store_errors
 
-__all__ = ["Row", "rows"]
+__all__ = ["Row", "json_value", "rows"]
 
 Row = dict[str, Any]
 
@@ -27,6 +29,11 @@ def rows(ledger: OpenLedger, sql: str, **parameters: Any) -> list[Row]:
         cursor = ledger.connection.execute(sql, given)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def json_value(text: str | None) -> Any:
+    """The value of a column of the type JSON; None where it is null."""
+    return None if text is None else msgspec.json.decode(text)
 
 
 def _text(value: str) -> str:

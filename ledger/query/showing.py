@@ -1,6 +1,5 @@
 """`show`: one version, deployment or entry, whole."""
 
-import base64
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ledger.errors import IntegrityError, NotFoundError
+from ledger.log.quarantine import read_quarantined
 from ledger.log.segments import parse_segment
 from ledger.query.answers import Change, ShownDeployment, ShownEntry, ShownVersion, VersionRow
 from ledger.query.lookup import EntryId, FoundId, find_id, parse_entry_id
@@ -81,22 +81,14 @@ def quarantined_bytes(ledger: OpenLedger, text: str) -> bytes:
             "not_quarantined", f"{text} is not an entry", "rejected entries are listed by `ledger rejected`"
         )
     entry_line(ledger, entry)
-    try:
-        raw = ledger.store.get(layout.quarantine(entry.shard, entry.index))
-    except NotFoundError as error:
+    kept = read_quarantined(ledger.store, entry.shard, entry.index)
+    if kept is None:
         raise NotFoundError(
             "not_quarantined",
             f"no bytes are kept for the entry {text}",
-            "only rejected records are kept, and never one that carries a secret in plain text",
-        ) from error
-    try:
-        return base64.b64decode(msgspec.json.decode(raw)["value"] or "", validate=True)
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(
-            "bad_quarantine",
-            f"what is kept for the entry {text} is damaged",
-            "restore quarantine/ from a copy; the log itself is not concerned",
-        ) from error
+            "only rejected records are kept, never one that carries a secret in plain text, and none that was dropped",
+        )
+    return kept.value or b""
 
 
 def _show_entry(ledger: OpenLedger, entry: EntryId) -> ShownEntry:

@@ -64,6 +64,25 @@ SELECT
 FROM _log
 WHERE outcome = 'rejected';
 
+-- What operators did to the ledger's surroundings.
+CREATE VIEW notes AS
+SELECT
+    shard,
+    "index",
+    account,
+    event.subject AS subject,
+    data.action AS action,
+    data.detail AS detail,
+    effective_at,
+    recorded_at,
+    data.actor.pseudonym AS actor,
+    person(account, data.actor.pseudonym, data.actor.sealed) AS author,
+    data.interface AS interface,
+    event.source AS source,
+    event.id AS event_id
+FROM _log
+WHERE outcome = 'noted';
+
 -- ---------------------------------------------------------------------------------------------------------------- changes
 
 -- One row per entry and script it touched: the script itself, and the scripts that lost a route or domain to it.

@@ -10,7 +10,9 @@ from ledger.storage.macs import Mac
 from ledger.storage.store import Store
 
 __all__ = [
+    "ACCOUNTS",
     "ACCOUNT_KEY_BYTES",
+    "PEOPLE",
     "PERSON_KEY_BYTES",
     "KeyFile",
     "account_name",
@@ -21,6 +23,8 @@ __all__ = [
     "read_key",
 ]
 
+ACCOUNTS: Final = "accounts/"
+PEOPLE: Final = "people/"
 ACCOUNT_KEY_BYTES: Final = 32
 PERSON_KEY_BYTES: Final = 64
 
@@ -49,12 +53,12 @@ class KeyFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
 def account_name(account: str) -> str:
     """The name of an account's key file."""
-    return f"accounts/{_account_id(account)}.json"
+    return f"{ACCOUNTS}{_account_id(account)}.json"
 
 
 def people_prefix(account: str) -> str:
     """The prefix of the key files of an account's people."""
-    return f"people/{_account_id(account)}/"
+    return f"{PEOPLE}{_account_id(account)}/"
 
 
 def person_name(account: str, account_key: bytes, actor_id: str) -> str:

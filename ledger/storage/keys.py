@@ -19,6 +19,7 @@ from ledger.errors import IntegrityError, NotFoundError, StoreConflictError, Usa
 from ledger.proof.notes import Signer
 from ledger.storage.keyfiles import (
     ACCOUNT_KEY_BYTES,
+    PEOPLE,
     PERSON_KEY_BYTES,
     KeyFile,
     account_name,
@@ -51,8 +52,8 @@ class KeyStore:
     """The keys of one ledger, for one writer. New keys are *staged*: in memory until they are taken and kept.
 
     A segment must not be written before the keys that it uses are kept: a crash between would leave MACs and sealed
-    identities that nobody can ever check or open. Not for use from several threads at once, but for `keep`. Keys that were read
-    stay in memory, so a process that runs goes on using a person's key that was erased meanwhile.
+    identities that nobody can ever check or open. Not for use from several threads at once, but for `keep` and `stored_people`. Keys
+    that were read stay in memory until `forget_erased`, so a process that runs goes on using a person's key that was erased meanwhile.
 
     Open with `KeyStore.open`, make with `KeyStore.create`.
     """
@@ -63,6 +64,12 @@ class KeyStore:
         self._accounts: dict[str, bytes] = {}
         self._people: dict[tuple[str, str], Person] = {}
         self._staged: dict[str, bytes] = {}
+        self._stored: dict[str, tuple[str, str]] = {}
+        """Files of people's keys that were seen on storage, and whose they are in `_people`;"""
+        self._fresh: dict[str, tuple[str, str]] = {}
+        """likewise of keys that were made here;"""
+        self._kept: set[str] = set()
+        """and which of these were made durable since it was last asked for."""
         self._own_accounts: set[str] = set()
         """Accounts whose key was made here: no person of theirs can be stored that was not made here too."""
         self._ledger_key = ledger_key
@@ -147,7 +154,7 @@ class KeyStore:
         return staged
 
     def keep(self, staged: Staged) -> None:
-        """Make keys durable, together. Reads and changes nothing in memory, so another thread may do it.
+        """Make keys durable, together. Uses nothing that others use but one set, so another thread may do it.
 
         Raises:
             KeyRaceError: `key_race`: another worker made one of them first, and the stored one wins.
@@ -163,11 +170,40 @@ class KeyStore:
             raise KeyRaceError(
                 "key_race", f"another worker made {count} of {len(created)} new keys first", "read again and repeat"
             )
+        self._kept.update(name for name, _ in staged)
 
     @property
     def staged(self) -> int:
         """How many keys wait to be taken."""
         return len(self._staged)
+
+    def stored_people(self) -> frozenset[str]:
+        """The names of the files of people's keys. Another thread may ask.
+
+        Raises:
+            StoreError: they cannot be listed.
+        """
+        return frozenset(self._store.list(PEOPLE))
+
+    def forget_erased(self, stored: frozenset[str]) -> bool:
+        """Forget the people whose keys are no longer stored; what is forgotten in error is read again.
+
+        Args:
+            stored: what `stored_people` said a short while ago.
+
+        Returns:
+            Whether anybody was forgotten.
+        """
+        while self._kept:
+            name = self._kept.pop()
+            if name in self._fresh:
+                self._stored[name] = self._fresh.pop(name)
+        gone = [name for name in self._stored if name not in stored]
+        for name in gone:
+            person = self._stored.pop(name)
+            del self._people[person]
+            self._own_accounts.discard(person[0])  # whoever is there now may have been made by another worker
+        return bool(gone)
 
     def erase(self, account: str, actor_id: str) -> str | None:
         """Delete a person's key, durably; what is sealed with it can never be opened again.
@@ -184,6 +220,7 @@ class KeyStore:
             return None
         self._store.delete(name)
         self._people.pop((account, actor_id), None)
+        self._stored.pop(name, None)
         return key_file.pseudonym
 
     def __repr__(self) -> str:
@@ -205,4 +242,8 @@ class KeyStore:
                 "malformed_key", f"{name} in {self._store!r} is not the key of the person that it is named for"
             )
         self._people[account, actor_id] = person
+        if key_file is not None:
+            self._stored[name] = account, actor_id
+        else:
+            self._fresh[name] = account, actor_id
         return person

@@ -23,6 +23,7 @@ CACHE: Final = "cache/"
 MAX_SHARDS: Final = 10_000
 MAX_INDEX: Final = 10**16 - 1
 _SEGMENT = re.compile(r"log/([0-9]{4})/([0-9]{16})\.ndjson\.zst")
+_QUARANTINED = re.compile(r"quarantine/([0-9]{4})/([0-9]{16})\.json")
 _WITNESSED = re.compile(r"witnessed/([0-9]{4})/([0-9]{16})-([0-9a-f]{8})\.note")
 
 
@@ -85,6 +86,12 @@ def blob(digest: str) -> str:
 def quarantine(shard: int, index: int) -> str:
     """The raw bytes of the rejected record whose entry has this index."""
     return f"{QUARANTINE}{shard:04d}/{index:016d}.json"
+
+
+def parse_quarantine(name: str) -> tuple[int, int] | None:
+    """The shard and index of the entry whose raw bytes have this name, or None where it is not such a name."""
+    match = _QUARANTINED.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def witness(key_id: str) -> str:

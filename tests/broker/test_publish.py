@@ -14,7 +14,7 @@ import pytest
 from ledger.broker.connection import ping
 from ledger.broker.embedded import EmbeddedBroker
 from ledger.broker.lines import MAX_LINE_BYTES, Source, open_source
-from ledger.broker.publish import Progress, publish
+from ledger.broker.publish import Outgoing, Place, Progress, default_partition, publish, send_records
 from ledger.broker.topics import ensure_topic
 from ledger.errors import BrokerError, InputError
 from tests.kafka.brokers import Broker
@@ -90,6 +90,26 @@ def test_an_account_is_one_partition_in_the_files_order(broker: Broker) -> None:
     assert all(len(where) == 1 for where in partitions.values())
     assert len(set.union(*partitions.values())) == 4
     assert all(numbers == sorted(numbers) for numbers in order.values())
+
+
+def test_records_go_to_the_partition_that_is_named_and_say_where_they_lie(broker: Broker) -> None:
+    """Key, headers and value as they are given, whatever the key's own partition is."""
+    topic = broker.topic(3)
+    headers = (("ce_id", b"1"), ("odd", b"\xff\x00"))
+    records = [Outgoing(partition=number % 3, key=b"k", value=b"%d" % number, headers=headers) for number in range(7)]
+    places = send_records(records, broker.bootstrap, topic)
+    assert places == [Place(number % 3, number // 3) for number in range(7)]
+    for record in broker.read(topic, 7):
+        assert (record.key, record.headers) == (b"k", headers)
+        assert places[int(record.value or b"")] == Place(record.partition, record.offset)
+
+
+def test_the_default_partition_is_the_one_that_publish_chooses(tansu: Broker) -> None:
+    """Java's default: murmur2 of the key."""
+    topic = tansu.topic(5)
+    publish(source(*(event(number, f"account-{number}") for number in range(40))), tansu.bootstrap, topic)
+    for record in tansu.read(topic, 40):
+        assert record.partition == default_partition(record.key or b"", 5)
 
 
 def test_the_real_data_is_published_whole(tansu: Broker) -> None:

@@ -34,12 +34,19 @@ QUESTIONS = (
     ("tiles", "/nonexistent/tiles"),
     ("witness", "list"),
     ("witness", "push"),
+    ("quarantine", "list"),
+    ("quarantine", "show", "0/0"),
+    ("note", "list"),
     ("witness", "add", "https://witness.example", "--vkey", "witness.example+24b5d9fe+BP0X"),
 )
 RUNNING = (
     ("worker", "--bootstrap", "127.0.0.1:1"),
     ("publish", "-", "--bootstrap", "127.0.0.1:1"),
     ("up", "--port", "0"),
+    ("quarantine", "redrive", "0/0", "--bootstrap", "127.0.0.1:1"),
+    ("quarantine", "drop", "0/0", "--reason", "x", "--bootstrap", "127.0.0.1:1"),
+    ("note", "add", "--subject", "x", "--action", "y", "--bootstrap", "127.0.0.1:1"),
+    ("erase", "x", "--bootstrap", "127.0.0.1:1"),
 )
 
 

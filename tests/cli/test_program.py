@@ -24,7 +24,8 @@ Process = Callable[..., CompletedProcess[str]]
 COMMANDS = (
     "init", "schema", "accept-topic", "accept-gap", "config", "verify", "broker", "worker", "up", "lag", "publish",
     "status", "scripts", "deployments", "versions", "show",
-    "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "demo", "witness",
+    "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "erase", "demo",
+    "witness", "quarantine", "note",
 )  # fmt: skip
 
 

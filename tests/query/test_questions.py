@@ -80,10 +80,11 @@ def test_versions_say_what_serves(ledger: OpenLedger) -> None:
 
 
 def test_history_holds_what_a_script_lost(ledger: OpenLedger) -> None:
-    """Every change of shop, the route that blog took included, newest first."""
+    """Every change of shop, the route that blog took and the note about it included, newest first."""
     rows = questions.history(ledger, "shop", account="acme")
-    assert [row.entry for row in rows] == ["0/8", "0/5", "0/4", "0/3", "0/2", "0/1", "0/0"]
-    lost = rows[3]
+    assert [row.entry for row in rows] == ["0/9", "0/8", "0/5", "0/4", "0/3", "0/2", "0/1", "0/0"]
+    assert (rows[0].action, rows[0].detail, rows[1].action) == ("hold", {"because": "a lawsuit"}, None)
+    lost = rows[4]
     assert (lost.lost_to, lost.version, [(change.name, change.op) for change in lost.changes]) == (
         "blog",
         None,

@@ -17,7 +17,7 @@ from tests.query.viewdocs import page
 
 VIEWS = (
     "entries", "versions", "deployments", "changes", "bindings", "vars", "secrets", "modules", "routes", "domains", "crons",
-    "queues", "activations", "scripts", "rejected",
+    "queues", "activations", "scripts", "rejected", "notes",
 )  # fmt: skip
 
 
@@ -232,6 +232,12 @@ def test_rejected_says_why_and_where_the_bytes_are(ledger: OpenLedger) -> None:
     assert ask(ledger, "SELECT code, path, event_id, event_time, quarantine FROM rejected") == [
         ("bad_time", "$.time", "bad", "yesterday", "quarantine/0000/0000000000000006.json")
     ]
+
+
+def test_notes_say_what_was_done_to_what(ledger: OpenLedger) -> None:
+    """Action and detail, as the operator wrote them, and who did it."""
+    sql = "SELECT account, subject, action, detail ->> 'because', actor, interface FROM notes"
+    assert ask(ledger, sql) == [("acme", "shop", "hold", "a lawsuit", ANA["pseudonym"], "wrangler")]
 
 
 def test_what_an_oversized_entry_moved_to_the_blob_store_is_answered_too(tmp_path: Path) -> None:

@@ -289,6 +289,32 @@ def test_an_erased_person_can_not_be_named_any_more(store: Store, keys: KeyStore
     assert keys.person("acme", "u_17").pseudonym != person.pseudonym
 
 
+def test_a_key_that_was_deleted_meanwhile_is_forgotten_and_no_other(store: Store, keys: KeyStore) -> None:
+    """Whether it was made here or read; one that is not kept yet is not taken for deleted."""
+    erased, kept = keys.person("acme", "u_1"), keys.person("acme", "u_2")
+    keep(keys)
+    waiting = keys.person("acme", "u_3")
+    other = KeyStore.open(store, keys.name)
+    read = other.person("acme", "u_1")
+    assert KeyStore.open(store, keys.name).erase("acme", "u_1") == erased.pseudonym == read.pseudonym
+    for each in (keys, other):
+        assert each.forget_erased(each.stored_people())
+        assert not each.forget_erased(each.stored_people())
+        assert each.person("acme", "u_1").pseudonym != erased.pseudonym
+        assert each.person("acme", "u_2").pseudonym == kept.pseudonym
+    assert keys.person("acme", "u_3") is waiting
+
+
+def test_who_is_forgotten_in_error_is_read_again(store: Store, keys: KeyStore) -> None:
+    """A listing may be older than a key: the stored key is found, and not another one made."""
+    before = keys.stored_people()
+    person = keys.person("acme", "u_1")
+    keep(keys)
+    assert keys.forget_erased(before)
+    assert keys.person("acme", "u_1").pseudonym == person.pseudonym
+    assert keys.staged == 0
+
+
 def test_erasing_somebody_unknown_erases_nobody(store: Store, keys: KeyStore) -> None:
     """Neither an unknown account nor an unknown actor gets a key by being erased."""
     assert keys.erase("nobody", "u_1") is None

@@ -78,6 +78,15 @@ def worker(
         float,
         typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),
     ] = 10.0,
+    compact_entries: Annotated[
+        int,
+        typer.Option(
+            "--compact-entries", min=0, metavar="N", help="Compact so many at once, in the background; 0: never,"
+        ),
+    ] = 200_000,
+    compact_age: Annotated[
+        float, typer.Option("--compact-age", min=0, metavar="SECONDS", help="when recorded at least so long ago.")
+    ] = 3600.0,
     keys: Keys = None,
 ) -> None:
     """Fold change events from Kafka into the ledger.
@@ -97,6 +106,10 @@ def worker(
         batch_age,
         "--session-timeout",
         session_timeout,
+        "--compact-entries",
+        compact_entries,
+        "--compact-age",
+        compact_age,
     )
     arguments = worker_arguments(
         ledger,

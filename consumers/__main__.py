@@ -47,8 +47,10 @@ def _settings(arguments: list[str] | None) -> Settings:
     parser.add_argument("--group", required=True)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--until-idle", dest="until_idle_s", type=float)
-    for name in ("batch_records", "batch_bytes", "batch_age_ms"):
+    for name in ("batch_records", "batch_bytes", "batch_age_ms", "compact_entries"):
         parser.add_argument("--" + name.replace("_", "-"), dest=name, type=int, default=defaults[name])
+    for name in ("compact_age_s", "compact_check_s"):
+        parser.add_argument("--" + name[:-2].replace("_", "-"), dest=name, type=float, default=defaults[name])
     parser.add_argument(
         "--session-timeout", dest="session_timeout_s", type=float, default=defaults["session_timeout_s"]
     )

@@ -97,6 +97,10 @@ class Shards:
                     except (LedgerError, OSError) as error:
                         self.fail(error)
 
+    def numbers(self) -> list[int]:
+        """The shards that this worker writes now."""
+        return sorted(self._running)
+
     @property
     def idle_s(self) -> float:
         """For how many seconds there has been nothing to do; 0 before the first assignment."""

@@ -12,6 +12,7 @@ import faust
 from faust.worker import Worker
 
 from consumers.app import build_app
+from consumers.compaction import Compaction
 from consumers.records import check_aiokafka, install
 from consumers.settings import Settings
 from consumers.shards import Shards, known_topic
@@ -21,6 +22,7 @@ from ledger.errors import BrokerError, LedgerError
 from ledger.log.ledgerfile import read_ledger_file
 from ledger.storage.keys import KeyStore
 from ledger.storage.opening import open_store
+from ledger.storage.store import Store
 
 __all__ = ["run"]
 
@@ -57,7 +59,7 @@ def run(settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="ledger-worker-") as data:
         shards = Shards(settings, store, keys, file, topic_id)
         app = build_app(settings, file, shards, Path(data))
-        worker = _LedgerWorker(app, settings, shards, loop)
+        worker = _LedgerWorker(app, settings, shards, store, loop)
         crash = worker.execute()
         shards.close()
     if shards.failure is not None:
@@ -76,15 +78,19 @@ def run(settings: Settings) -> int:
 class _LedgerWorker(Worker):
     """Faust's worker, told to stop from inside as well."""
 
-    def __init__(self, app: faust.App, settings: Settings, shards: Shards, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, app: faust.App, settings: Settings, shards: Shards, store: Store, loop: asyncio.AbstractEventLoop
+    ) -> None:
         super().__init__(app, loop=loop, loglevel="CRITICAL", quiet=True, redirect_stdouts=False)
         self.spinner = None
         self._settings = settings
         self._shards = shards
+        self._compaction = Compaction(settings, store, shards.numbers, _say)
 
     def execute(self) -> BaseException | None:
         """Run to the end; what Faust crashed of, or None."""
         self.add_future(self._shards.watch())
+        self.add_future(self._compaction.run(self._shards.stopped))
         self.add_future(self._stop_when_told())
         try:
             self.execute_from_commandline()
@@ -102,8 +108,7 @@ class _LedgerWorker(Worker):
 
     async def on_startup_finished(self) -> None:
         """Say that the worker is ready."""
-        sys.stderr.write("ready\n")
-        sys.stderr.flush()
+        _say("ready")
 
     async def _stop_when_told(self) -> None:
         limit = self._settings.until_idle_s
@@ -114,6 +119,11 @@ class _LedgerWorker(Worker):
                 if limit is not None and self._shards.idle_s >= limit:
                     break
         await self.stop()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _silence() -> None:

@@ -261,8 +261,10 @@ def _shard_status(shard: ShardPrefix, last_recorded_at: datetime | None) -> Shar
     return ShardStatus(
         shard=shard.shard,
         size=shard.size,
+        packs=len(shard.packs),
+        packed=shard.packed,
         segments=len(shard.segments),
-        root=shard.checkpoint.split("\n", 3)[2] if shard.segments else None,
+        root=shard.checkpoint.split("\n", 3)[2] if shard.size else None,
         last_recorded_at=last_recorded_at,
         strays=len(shard.strays),
         missing_at=shard.missing_at,

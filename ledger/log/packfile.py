@@ -26,13 +26,14 @@ _SETTINGS: Final[dict[str, str | int | bool | float | list[str]]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
-    "enable_progress_bar": False,
 }
 
 
 def database(threads: int = 1) -> duckdb.DuckDBPyConnection:
     """An empty database in memory, by which Parquet is read and written; the caller closes it."""
-    return duckdb.connect(":memory:", config={**_SETTINGS, "threads": threads})
+    connection = duckdb.connect(":memory:", config={**_SETTINGS, "threads": threads})
+    connection.execute("SET enable_progress_bar = false")  # it would be printed into the answer
+    return connection
 
 
 def quoted(text: str) -> str:

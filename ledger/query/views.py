@@ -103,7 +103,7 @@ def store_errors() -> Iterator[None]:
 def unreadable(error: duckdb.IOException) -> LedgerError:
     """What it means that DuckDB could not read a segment: the file cannot be opened, or it is not what was written."""
     text = _first_line(error)
-    if "open file" in text or "Could not read" in text:
+    if "open file" in text or "Could not read" in text or "No files found" in text:
         return StoreError(
             "store_unreadable", f"cannot read the log: {text}", "check that the ledger's files are readable"
         )

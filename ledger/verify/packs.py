@@ -73,6 +73,17 @@ class PackChecks:
         parts = self._store.parts(self._shard)
         self._next = sum(part.end <= size for part in parts)
 
+    def blamed(self, bad: BadError, size: int) -> BadError:
+        """The problem that was found after `size` good entries: of a pack whose file is not the one that was named, it is that."""
+        name = self.name_of(size if bad.index is None else bad.index)
+        pack = layout.parse_pack(name) if name else None
+        if name is None or pack is None or bad.kind in {"bit_flip", "entry_edited", "segment_missing"}:
+            return bad
+        if digest_of(self._store.file(name).path).startswith(pack.digest):
+            return bad
+        message = f"{bad.message}; the file's SHA-256 is not the one in its name"
+        return BadError("bit_flip", message, index=bad.index, exact=bad.exact, file=name)
+
     def unreadable(self, error: IntegrityError, size: int) -> BadError:
         """The problem of a pack that cannot be read, after `size` entries that are good."""
         for name in pack_names(self._store.inner, self._shard):

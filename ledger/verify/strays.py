@@ -9,6 +9,7 @@ from ledger.log.whole import WholeStore
 from ledger.proof.checkpoints import open_checkpoint
 from ledger.proof.notes import Verifier
 from ledger.storage import layout
+from ledger.verify.damage import frame_flip
 from ledger.verify.earlier import lines_from
 from ledger.verify.findings import BadError, Notice, Problem
 from ledger.verify.reading import read_segment
@@ -62,9 +63,14 @@ def judge_covered(
     for first, name in raw_segment_names(store.inner, shard):
         if first < since or store.pack_of(shard, first) is None:
             continue
-        data = read_segment(store.inner, name)
-        packed = read_segment(store, name)
-        if data is not None and (packed is None or not _is_copy(data, packed, name)):
+        data, packed = read_segment(store.inner, name), read_segment(store, name)
+        if data is None:
+            continue
+        bad = None if packed is None else _damaged_copy(data, parse_segment(packed, name), name, verifier)
+        if bad is not None:
+            bad.index = first
+            yield bad.problem(shard, name)
+        elif packed is None or not _is_copy(data, packed, name):
             yield from judge_stray(store, shard, first, size, verifier)
 
 
@@ -77,6 +83,23 @@ def _is_copy(data: bytes, packed: bytes, name: str) -> bool:
     except IntegrityError:
         return False
     return (one.lines, one.note) == (other.lines, other.note)
+
+
+def _damaged_copy(data: bytes, packed: Segment, name: str, verifier: Verifier) -> BadError | None:
+    """What is wrong with a copy whose entries are those that the pack holds, or None."""
+    try:
+        copy = parse_segment(data, name)
+    except IntegrityError:
+        return None
+    if copy.lines != packed.lines:
+        return None
+    if copy.note == packed.note:
+        return frame_flip(copy, data)
+    try:
+        open_checkpoint(copy.note, verifier)
+    except IntegrityError as error:
+        return BadError("stray_segment", f"its checkpoint is not the one in the pack: {error.message}")
+    return None
 
 
 def _other(stray: Segment, index: int, verifier: Verifier) -> BadError:

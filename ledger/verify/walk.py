@@ -125,6 +125,7 @@ class Walk:
             self._name = self._newest
             self.extension.end(self.size)
         except BadError as bad:
+            bad = self._packs.blamed(bad, self.size)
             self.problem = bad.problem(self.shard, self._said(bad), self.size)
         except IntegrityError as error:
             # A pack that is not even read as one: all that it should hold is missing.

@@ -66,9 +66,10 @@ def compact(
     output: Output = Format.table,
     as_json: Json = False,
 ) -> None:
-    """Turn older segments into Parquet, checked before they are removed.
+    """Turn older segments into Parquet for quick questions.
 
-    The bytes of entries and the signed checkpoints stay what they are, and every command reads both forms. Workers may write
+    No segment is removed before what was written is read back and checked. The bytes of entries and the signed checkpoints stay
+    what they are, and every command reads both forms. Workers may write
     meanwhile, and a run that was killed is finished by the next.
     """
     from ledger.compact.compacting import Policy, compact_shard

@@ -10,7 +10,7 @@ each removes only segments that lie in a pack which it has checked itself.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from ledger.compact.making import Gathered, check_pack, follow, write_pack
-from ledger.errors import IntegrityError, NotFoundError, StoreConflictError
+from ledger.errors import IntegrityError, NotFoundError, StoreConflictError, StoreError
 from ledger.log.ledgerfile import LedgerFile
 from ledger.log.packfile import digest_of
 from ledger.log.packs import Part, covers, pack_names, parts_of
@@ -141,7 +141,7 @@ class _Run:
         parts = self._parts()
         self.done.until = parts[-1].end if parts else 0
         before = self._frontier(parts[-1]) if parts else Frontier()
-        with tempfile.TemporaryDirectory(prefix="ledger-compact-") as place:
+        with _space(), tempfile.TemporaryDirectory(prefix="ledger-compact-") as place:
             gathered = self._gather(before, Path(place))
             if gathered is None:
                 return None
@@ -264,3 +264,12 @@ class _Run:
         except (NotFoundError, IntegrityError):
             return False
         return (ours.lines, ours.note) == (theirs.lines, theirs.note)
+
+
+@contextmanager
+def _space() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot write to the temporary directory: {error.strerror or error}"
+        raise StoreError("no_space_for_copy", message, "make space there, or set TMPDIR to another disk") from error

@@ -172,6 +172,8 @@ def _copy(gathered: Gathered, path: Path, threads: int) -> None:
 def _written(path: Path) -> Iterator[None]:
     try:
         yield
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
     except duckdb.OutOfMemoryException as error:
         raise StoreError("out_of_memory", f"writing {path} needs more memory than there is") from error
     except duckdb.IOException as error:

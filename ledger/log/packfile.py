@@ -180,6 +180,8 @@ class PackFile:
             yield
         except LedgerError:
             raise
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
         except duckdb.OutOfMemoryException as error:
             raise StoreError("out_of_memory", f"reading {self.name} needs more memory than there is") from error
         except duckdb.Error as error:

@@ -11,7 +11,7 @@ from ledger.storage import layout
 from ledger.storage.layout import PackName
 from ledger.storage.store import Store
 
-__all__ = ["Part", "covers", "pack_names", "parts_of"]
+__all__ = ["Part", "covers", "pack_names", "parts_of", "reach_beyond"]
 
 
 class Part(NamedTuple):
@@ -48,6 +48,12 @@ def parts_of(names: Iterable[str]) -> list[Part]:
         )
         parts.append(Part(name, pack, reached))
         reached = pack.end
+
+
+def reach_beyond(store: Store, shard: int, index: int) -> bool:
+    """Whether a pack of a shard holds the entry at an index, or one after it."""
+    packs = map(layout.parse_pack, pack_names(store, shard))
+    return any(pack is not None and pack.end > index for pack in packs)
 
 
 def covers(parts: Iterable[Part], index: int) -> Part | None:

@@ -22,7 +22,7 @@ import msgspec
 from ledger.errors import StoreConflictError
 from ledger.log.batch import Batch, Folder, home_of, registration
 from ledger.log.ledgerfile import LedgerFile, origin
-from ledger.log.packs import covers, pack_names, parts_of
+from ledger.log.packs import reach_beyond
 from ledger.log.records import RecordLike
 from ledger.log.segments import encode_segment
 from ledger.log.snapshot import PackedSnapshot, SnapshotFiles
@@ -138,7 +138,7 @@ class ShardWriter:
         data = encode_segment(draft.lines, sign(draft.checkpoint, self._signer))
         # Until here nothing of the batch is in the log; once put returns, all of it is, with its checkpoint.
         self._store.put(name, data)
-        if covers(parts_of(pack_names(self._store, self._state.shard)), draft.first) is not None:
+        if reach_beyond(self._store, self._state.shard, draft.first):
             # The name was free because its segment had been compacted: this writer was paused for that long. What it wrote does not
             # count, and the next one would not meet a name that exists either.
             message = f"entry {draft.first} was written and compacted by others meanwhile"

@@ -59,6 +59,7 @@ class Walk:
         self._place = Place(chain.shard, file.topic, key.vkey)
         self._name = layout.shard_prefix(chain.shard)
         self._newest = self._name
+        self._last: bytes | None = None
         self._packs = PackChecks(store, chain.shard)
         self.since = 0
         """Entries below this index were verified by an earlier run."""
@@ -99,7 +100,7 @@ class Walk:
             vkey=self._verifier.vkey,
             size=self.size,
             root=self._frontier.root(),
-            note=parse_segment(self._store.get(self._newest), self._newest).note,
+            note=parse_segment(self._last or self._store.get(self._newest), self._newest).note,
             frontier=list(self._frontier.hashes),
             accounts=chain.accounts,
             next_offset=chain.next_offset,
@@ -159,7 +160,7 @@ class Walk:
         before = self._frontier
         self._entries(Segment(segment.lines[self.size - first :], segment.note))
         self._columns(first)
-        self._took()
+        self._took(data)
         # Nothing below where this run begins is compared, so the lines before it do not matter here.
         self.extension.follow(before, self._frontier, lambda: segment.lines)
         yield self.size - self.since
@@ -193,7 +194,7 @@ class Walk:
             if flip is not None:
                 flip.index = int(before.size)
                 raise flip
-        self._took()
+        self._took(data)
         self._trail.append((self.size, self._frontier.root()))
         thin(self._trail)
         self.extension.follow(before, self._frontier, lambda: self._lines(data))
@@ -206,9 +207,9 @@ class Walk:
         """What stands beside the entries of the segment that begins at `first`, where it lies in a pack."""
         self._packs.compare(first, self.size)
 
-    def _took(self) -> None:
+    def _took(self, data: bytes | None) -> None:
         self.segments += 1
-        self._newest = self._name
+        self._last, self._newest = data, self._name
         self._packs.passed(self.size)
 
     def _join(self, summary: Summary) -> bool:

@@ -61,13 +61,17 @@ def copied(log: Log) -> Log:
     return twin
 
 
-def rewrite(log: Log, name: str, select: str, directory: Path, *, metadata: bool = True) -> str:
+def rewrite(
+    log: Log, name: str, select: str, directory: Path, *, metadata: bool = True, format: str | None = None
+) -> str:
     """Replace a pack by what a SELECT over its rows (`pack`) says, its name made to fit; the new name."""
     old, new = directory / "old.parquet", directory / "new.parquet"
     old.write_bytes(log.store.get(name))
     with database() as connection:
         kept = connection.execute(f"SELECT key, value FROM parquet_kv_metadata({quoted(str(old))})").fetchall()
-        pairs = ", ".join(f"{quoted(key.decode())}: {quoted(value.decode())}" for key, value in kept)
+        said = {key.decode(): value.decode() for key, value in kept}
+        said["ledger.format"] = format or said["ledger.format"]
+        pairs = ", ".join(f"{quoted(key)}: {quoted(value)}" for key, value in said.items())
         option = f", KV_METADATA {{{pairs}}}" if metadata else ""
         connection.execute(
             f"COPY (WITH pack AS (FROM read_parquet({quoted(str(old))})) {select}) TO {quoted(str(new))} (FORMAT parquet{option})"

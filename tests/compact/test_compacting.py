@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import IntegrityError, StoreConflictError, StoreError
+from ledger.errors import IntegrityError, StoreConflictError, StoreError, UsageError
 from ledger.log.packs import parts_of
 from ledger.log.segments import encode_segment, parse_segment
 from ledger.log.tree import open_tree
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
 from ledger.storage.memory import MemoryStore
+from ledger.storage.objects import ObjectStore
 from ledger.storage.store import Store
-from tests.compact.rig import ENTRIES, compact, copied, lines_of, names, new_log, segments_of, verdict
+from tests.compact.rig import ENTRIES, compact, copied, lines_of, names, new_log, rewrite, segments_of, verdict
 from tests.log.rig import SHARD, Log, append, check, essence, story
 
 
@@ -25,7 +26,11 @@ def before() -> Log:
     return new_log()
 
 
-@pytest.mark.parametrize("make", [lambda _: MemoryStore(), LocalStore], ids=["memory", "local"])
+def _bucket(_: Path) -> Store:
+    return ObjectStore("memory:///")
+
+
+@pytest.mark.parametrize("make", [lambda _: MemoryStore(), LocalStore, _bucket], ids=["memory", "local", "objects"])
 def test_readers_see_the_same_segments_after_compaction(make: Callable[[Path], Store], tmp_path: Path) -> None:
     """First indexes, entries' bytes and checkpoints are those of before; the segments are gone."""
     log = new_log(make(tmp_path))
@@ -295,6 +300,31 @@ def test_a_full_disk_leaves_the_log_alone(before: Log) -> None:
     with pytest.raises(StoreError, match="no space"):
         compact(log)
     assert segments_of(log) == segments_of(before)
+
+
+def test_without_a_temporary_directory_nothing_is_compacted(
+    before: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It says where space is missing; every segment is still there."""
+    log = copied(before)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StoreError) as caught:
+        compact(log)
+    assert caught.value.code == "no_space_for_copy"
+    assert "TMPDIR" in caught.value.hint
+    assert names(log, layout.PACKS) == []
+
+
+def test_a_pack_of_a_newer_format_is_refused_by_every_reader(before: Log, tmp_path: Path) -> None:
+    """It is not damage: a newer release has written it."""
+    log = copied(before)
+    compact(log)
+    name = names(log, layout.PACKS)[1]
+    rewrite(log, name, "FROM pack", tmp_path, format="2")
+    for reader in (segments_of, verdict):
+        with pytest.raises(UsageError) as caught:
+            reader(log)
+        assert caught.value.code == "newer_format"
 
 
 def test_the_oracle_holds_of_a_log_that_goes_on_while_it_is_compacted() -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, StoreError
 from ledger.log.packfile import PackFile
 from ledger.log.reader import segment_names
 from ledger.log.whole import WholeStore
@@ -89,13 +89,13 @@ def weight_of(chunk: Chunk) -> int:
 
 
 def _of_pack(chunk: Chunk, verifier: Verifier) -> list[Summary | None]:
-    """None where the pack cannot be read, and for the segment in which a column is not what its entry says."""
+    """None where the pack cannot be read (or its copy has made room for others), and for the segment in which a column is not what its entry says."""
     pack = PackFile(Path(chunk.pack), chunk.name)
     start = chunk.segments[0][0]
     try:
         segments = pack.segments(start, chunk.end)
         differing = first_differing(pack, start, chunk.end)
-    except IntegrityError:
+    except (IntegrityError, StoreError):
         return [None] * len(chunk.segments)
     finally:
         pack.close()

@@ -9,6 +9,8 @@ import pytest
 from ledger.log.segments import encode_segment, parse_segment
 from ledger.storage import layout
 from ledger.verify.findings import Problem
+from ledger.verify.segments import Chunk, summaries_of
+from ledger.verify.summary import Place
 from tests.compact.rig import compact, copied, names, new_log, on_disk, rewrite, segments_of, verdict
 from tests.log.rig import SHARD, Log
 
@@ -219,6 +221,13 @@ def test_since_reads_on_where_a_segment_was_compacted_meanwhile(tmp_path: Path) 
     report = verdict(log, memory=memory, since=["last"])
     assert report.ok
     assert report.shards[0].since == size == report.entries
+
+
+def test_a_pack_whose_copy_has_gone_is_looked_at_again(tmp_path: Path) -> None:
+    """Of an object store some packs are copied at a time: a process that comes too late leaves it to the one that has them all."""
+    log = new_log(entries=7)
+    place = Place(SHARD, "topic", log.file.verifier(SHARD).vkey)
+    assert summaries_of(Chunk(place, [(0, None), (7, None)], str(tmp_path / "gone"), "p", 14)) == [None, None]
 
 
 def test_a_good_pack_reads_as_a_segment_parses(good: Log) -> None:

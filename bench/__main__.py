@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from bench.brokers import start_broker
+from bench.compaction import measure_compaction
 from bench.consume import consume
 from bench.core import measure_core
 from bench.latency import measure_latency
@@ -23,7 +24,7 @@ from bench.verify import measure_verify
 from bench.workers import ROOT
 from ledger.errors import LedgerError, NotFoundError
 
-PARTS: Final = ("consume", "core", "latency", "memory", "proofs", "verify")
+PARTS: Final = ("consume", "core", "latency", "memory", "proofs", "verify", "compaction")
 RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
 WORK: Final = ROOT / ".cache" / "bench"
 """Beside the code rather than in the system's temporary directory, which may be memory, where fsync costs nothing."""
@@ -104,6 +105,9 @@ def _measure(options: Options, work: Path) -> Report:
     if "verify" in wanted:
         _say(f"verify: {options.entries:,} entries")
         report.verify = measure_verify(load, options.entries, options.rounds, work)
+    if "compaction" in wanted:
+        _say(f"compaction: {options.entries:,} entries")
+        report.compaction = measure_compaction(load, options.entries, work)
     report.goals = goals(report)
     return report
 
@@ -134,7 +138,7 @@ def _options(arguments: list[str] | None) -> Options:
         "--entries",
         type=_positive,
         default=100_000,
-        help="of the ledger that is proved and verified (1000000: the full measurement)",
+        help="of the ledger that is proved, verified and compacted (1000000: the full measurement)",
     )
     add("--output", type=Path, default=RESULTS, help="where the JSON goes")
     add("--work", type=Path, default=WORK, help="a directory on the disk whose fsync is to count")

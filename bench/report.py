@@ -9,6 +9,7 @@ from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from bench.compaction import Compaction
 from bench.consume import Consumed, Contender
 from bench.core import Core
 from bench.latency import Latency
@@ -43,6 +44,12 @@ MAX_MEMORY_GROWTH: Final = 1.25
 """Of a verification's peak memory over that at a quarter of the log."""
 
 
+MIN_COMPACTED: Final = 35_000.0
+"""Entries compacted in a second."""
+MAX_OF_SEGMENTS: Final = 1.3
+"""Of the packs' bytes over those of the segments that they were made of."""
+
+
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """A goal and how far it is met."""
 
@@ -64,6 +71,7 @@ class Report(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     proofs: Proofs | None = None
     verify: Verified | None = None
+    compaction: Compaction | None = None
     goals: list[Goal] = []
 
 
@@ -97,6 +105,9 @@ def goals(report: Report) -> list[Goal]:
         found.append(
             _at_most("verify, memory / at a quarter of the size", measured.memory_growth, MAX_MEMORY_GROWTH, "")
         )
+    if report.compaction is not None:
+        found.append(_at_least("compaction, entries/s", report.compaction.entries_per_s, MIN_COMPACTED, ""))
+        found.append(_at_most("packs / segments, bytes", report.compaction.of_segments, MAX_OF_SEGMENTS, ""))
     return found
 
 
@@ -139,6 +150,8 @@ def _tables(report: Report) -> Iterator[Titled]:
         yield _proofs(report.proofs)
     if report.verify is not None:
         yield _verified(report.verify)
+    if report.compaction is not None:
+        yield _compacted(report.compaction)
     if report.goals:
         yield _goals(report.goals)
 
@@ -234,6 +247,19 @@ def _verified(measured: Verified) -> Titled:
     ):
         each = f"{run.entries / run.wall_s:,.0f}", f"{run.cpu_s * 1e6 / run.entries:.2f}", f"{run.peak_bytes / 1e6:.0f}"
         table.add_row(name, f"{run.entries:,}", f"{run.wall_s:.3f}", *each)
+    return title, table
+
+
+def _compacted(measured: Compaction) -> Titled:
+    title = f"Compacting {measured.entries:,} entries, {measured.cores} cores; {_quickness([measured.json_us])}"
+    table = _table("entries/s", "CPU µs/entry", "bytes/entry in segments", "in packs", "packs / segments")
+    table.add_row(
+        f"{measured.entries_per_s:,.0f}",
+        f"{measured.cpu_s * 1e6 / measured.entries:.1f}",
+        f"{measured.segment_bytes / measured.entries:.0f}",
+        f"{measured.pack_bytes / measured.entries:.0f}",
+        f"{measured.of_segments:.2f}",
+    )
     return title, table
 
 

@@ -20,7 +20,7 @@ from tests.query.build import deployment, entry, version, write_ledger
 Process = Callable[..., CompletedProcess[str]]
 
 COMMANDS = (
-    "init", "accept-topic", "schema", "verify", "broker", "worker", "up", "publish", "status", "scripts", "deployments", "versions", "show",
+    "init", "accept-topic", "schema", "verify", "compact", "broker", "worker", "up", "publish", "status", "scripts", "deployments", "versions", "show",
     "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "demo", "witness",
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from bench.brokers import Broker, start_broker
+from bench.compaction import measure_compaction
 from bench.consume import consume
 from bench.core import measure_core
 from bench.growth import measure_growth
@@ -27,7 +28,18 @@ from bench.verify import measure_verify
 from bench.workers import ROOT
 from ledger.errors import LedgerError, NotFoundError
 
-PARTS: Final = ("consume", "scaling", "outage", "latency", "core", "memory", "restart", "proofs", "verify")
+PARTS: Final = (
+    "consume",
+    "scaling",
+    "outage",
+    "latency",
+    "core",
+    "memory",
+    "restart",
+    "proofs",
+    "verify",
+    "compaction",
+)
 ON_DEMAND: Final = ("growth",)
 """Parts that say something only at sizes that take minutes."""
 _ON_A_BROKER: Final = frozenset(("consume", "scaling", "outage", "latency"))
@@ -118,6 +130,9 @@ def _measure(options: Options, work: Path) -> Report:
     if "verify" in wanted:
         _say(f"verify: {options.entries:,} entries")
         report.verify = measure_verify(load, options.entries, options.rounds, work)
+    if "compaction" in wanted:
+        _say(f"compaction: {options.entries:,} entries")
+        report.compaction = measure_compaction(load, options.entries, work)
     report.goals = goals(report)
     return report
 
@@ -176,7 +191,7 @@ def _options(arguments: list[str] | None) -> Options:
         "--entries",
         type=_positive,
         default=100_000,
-        help="of the ledger that is opened again, proved and verified (1000000: the full measurement)",
+        help="of the ledger that is opened again, proved, verified and compacted (1000000: the full measurement)",
     )
     add("--output", type=Path, default=RESULTS, help="where the JSON goes")
     add("--work", type=Path, default=WORK, help="a directory on the disk whose fsync is to count")

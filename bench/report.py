@@ -1,14 +1,15 @@
 """The report: what was measured as JSON and as tables, and how it stands to the goals."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from bench.compaction import Compaction
 from bench.consume import Consumed, Contender
 from bench.core import Core
 from bench.growth import Growth
@@ -54,6 +55,12 @@ MAX_MEMORY_GROWTH: Final = 1.25
 """Of a verification's peak memory over that at a quarter of the log, and of a writer's over that after a fifth of the events."""
 
 
+MIN_COMPACTED: Final = 35_000.0
+"""Entries compacted in a second."""
+MAX_OF_SEGMENTS: Final = 1.3
+"""Of the packs' bytes over those of the segments that they were made of."""
+
+
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """A goal and how far it is met."""
 
@@ -80,6 +87,7 @@ class Report(msgspec.Struct, kw_only=True):
     growth: Growth | None = None
     proofs: Proofs | None = None
     verify: Verified | None = None
+    compaction: Compaction | None = None
     goals: list[Goal] = []
 
 
@@ -123,6 +131,9 @@ def goals(report: Report) -> list[Goal]:
         found.append(
             _at_most("verify, memory / at a quarter of the size", measured.memory_growth, MAX_MEMORY_GROWTH, "")
         )
+    if report.compaction is not None:
+        found.append(_at_least("compaction, entries/s", report.compaction.entries_per_s, MIN_COMPACTED, ""))
+        found.append(_at_most("packs / segments, bytes", report.compaction.of_segments, MAX_OF_SEGMENTS, ""))
     return found
 
 
@@ -153,28 +164,10 @@ def _at_most(name: str, measured: float, limit: float, unit: str) -> Goal:
 
 
 def _tables(report: Report) -> Iterator[Titled]:
-    if report.consume is not None:
-        yield _consumed(report.consume)
-    if report.core is not None:
-        yield _core(report.core)
-    if report.scaling is not None:
-        yield _scaling(report.scaling)
-    if report.outage is not None:
-        yield _outage(report.outage)
-    if report.latency:
-        yield _latency(report.latency)
-    if report.memory is not None:
-        yield _memory(report.memory)
-    if report.restart is not None:
-        yield _restart(report.restart)
-    if report.growth is not None:
-        yield _growth(report.growth)
-    if report.proofs is not None:
-        yield _proofs(report.proofs)
-    if report.verify is not None:
-        yield _verified(report.verify)
-    if report.goals:
-        yield _goals(report.goals)
+    for name, table in _TABLES.items():
+        measured = getattr(report, name)
+        if measured:
+            yield table(measured)
 
 
 def _table(*columns: str) -> Table:
@@ -314,8 +307,38 @@ def _verified(measured: Verified) -> Titled:
     return title, table
 
 
+def _compacted(measured: Compaction) -> Titled:
+    title = f"Compacting {measured.entries:,} entries, {measured.cores} cores; {_quickness([measured.json_us])}"
+    table = _table("entries/s", "CPU µs/entry", "bytes/entry in segments", "in packs", "packs / segments")
+    table.add_row(
+        f"{measured.entries_per_s:,.0f}",
+        f"{measured.cpu_s * 1e6 / measured.entries:.1f}",
+        f"{measured.segment_bytes / measured.entries:.0f}",
+        f"{measured.pack_bytes / measured.entries:.0f}",
+        f"{measured.of_segments:.2f}",
+    )
+    return title, table
+
+
 def _goals(found: list[Goal]) -> Titled:
     table = _table("", "goal", "measured", "")
     for goal in found:
         table.add_row(goal.name, goal.goal, f"{goal.measured:,.2f}", "met" if goal.met else "not met")
     return "Goals", table
+
+
+_TABLES: Final[dict[str, Callable[[Any], Titled]]] = {
+    "consume": _consumed,
+    "core": _core,
+    "scaling": _scaling,
+    "outage": _outage,
+    "latency": _latency,
+    "memory": _memory,
+    "restart": _restart,
+    "growth": _growth,
+    "proofs": _proofs,
+    "verify": _verified,
+    "compaction": _compacted,
+    "goals": _goals,
+}
+"""How each part of a report is shown, in this order."""

@@ -178,9 +178,16 @@ def show_status(status: "Status") -> None:
         print_table(["outcome", "entries"], [[outcome, str(count)] for outcome, count in status.outcomes.items()])
     print()
     print_table(
-        ["shard", "entries", "segments", "last recorded", "root of the last checkpoint"],
+        ["shard", "entries", "compacted", "segments", "last recorded", "root of the last checkpoint"],
         [
-            [str(shard.shard), str(shard.size), str(shard.segments), clock(shard.last_recorded_at), shard.root or ""]
+            [
+                str(shard.shard),
+                str(shard.size),
+                str(shard.packed),
+                str(shard.segments),
+                clock(shard.last_recorded_at),
+                shard.root or "",
+            ]
             for shard in status.shards
         ],
     )

@@ -130,6 +130,15 @@ def worker(
             "--people-check", min=0.1, metavar="SECONDS", help="How often to look whether people were erased."
         ),
     ] = 60.0,
+    compact_entries: Annotated[
+        int,
+        typer.Option(
+            "--compact-entries", min=0, metavar="N", help="Compact so many at once, in the background; 0: never,"
+        ),
+    ] = 200_000,
+    compact_age: Annotated[
+        float, typer.Option("--compact-age", min=0, metavar="SECONDS", help="when recorded at least so long ago.")
+    ] = 3600.0,
     keys: Keys = None,
     pairs: Set = None,
 ) -> None:
@@ -170,6 +179,10 @@ def worker(
         stop_timeout,
         "--people-check",
         people_check,
+        "--compact-entries",
+        compact_entries,
+        "--compact-age",
+        compact_age,
     )
     arguments = worker_arguments(
         ledger,

@@ -21,6 +21,8 @@ _SECONDS: Final = {
     "--stop-timeout": "stop_timeout_s",
     "--summary": "summary_s",
     "--people-check": "people_check_s",
+    "--compact-age": "compact_age_s",
+    "--compact-check": "compact_check_s",
 }
 """Options in seconds, and their settings."""
 
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--cache")
     parser.add_argument("--until-idle", dest="until_idle_s", type=float)
-    for name in ("batch_records", "batch_bytes", "batch_age_ms"):
+    for name in ("batch_records", "batch_bytes", "batch_age_ms", "compact_entries"):
         parser.add_argument("--" + name.replace("_", "-"), dest=name, type=int)
     for option, name in _SECONDS.items():
         parser.add_argument(option, dest=name, type=float)

@@ -43,6 +43,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often an idle worker asks whether its topic is still the same one."""
     people_check_s: float = 60.0
     """How often a worker looks whether people whose keys it remembers were erased."""
+    compact_entries: int = 200_000
+    """Entries of a shard that are compacted together, in the background; 0: never,"""
+    compact_age_s: float = 3600.0
+    """when they were recorded at least so long ago."""
+    compact_check_s: float = 60.0
+    """How often it is looked for what can be compacted."""
     retries: int = 5
     """How often a store that fails is tried again before the worker stops,"""
     retry_pause_s: float = 0.2

@@ -149,6 +149,10 @@ class Shards:
                         self.fail(error)
             self._seen.revoked(sorted(running))
 
+    def numbers(self) -> list[int]:
+        """The shards that this worker writes now."""
+        return sorted(self._running)
+
     @property
     def idle_s(self) -> float:
         """For how many seconds there has been nothing to do; 0 before the first assignment."""

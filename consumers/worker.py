@@ -19,6 +19,7 @@ import msgspec
 from faust.worker import Worker
 
 from consumers.app import build_app, end_offsets
+from consumers.compaction import Compaction
 from consumers.health import Verdict, alive, ready
 from consumers.logs import Log, Stray
 from consumers.operation import Operation
@@ -33,6 +34,7 @@ from ledger.errors import BrokerError, LedgerError
 from ledger.log.ledgerfile import read_ledger_file
 from ledger.storage.keys import KeyStore
 from ledger.storage.opening import open_store
+from ledger.storage.store import Store
 
 __all__ = ["run"]
 
@@ -103,7 +105,7 @@ def _run(settings: Settings, seen: Operation) -> int:
     with tempfile.TemporaryDirectory(prefix="ledger-worker-") as data:
         shards = Shards(settings, store, keys, file, topic_id, seen)
         app = build_app(settings, file, shards, Path(data))
-        worker = _LedgerWorker(app, settings, shards, seen, loop)
+        worker = _LedgerWorker(app, settings, shards, seen, store, loop)
         if settings.metrics_port is not None:
             worker.add_future(shards.check_lag(partial(end_offsets, app, file.topic)))
         crash = worker.execute()
@@ -127,7 +129,13 @@ class _LedgerWorker(Worker):
     """Faust's worker, told to stop from inside as well."""
 
     def __init__(
-        self, app: faust.App, settings: Settings, shards: Shards, seen: Operation, loop: asyncio.AbstractEventLoop
+        self,
+        app: faust.App,
+        settings: Settings,
+        shards: Shards,
+        seen: Operation,
+        store: Store,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(app, loop=loop, loglevel="CRITICAL", quiet=True, redirect_stdouts=False)
         self.spinner = None
@@ -135,11 +143,15 @@ class _LedgerWorker(Worker):
         self._shards = shards
         self._seen = seen
         self._end: threading.Timer | None = None
+        self._compaction = Compaction(
+            settings, store, shards.numbers, lambda why: seen.log.caution("compaction_failed", why)
+        )
 
     def execute(self) -> BaseException | None:
         """Run to the end; what Faust crashed of, or None."""
         self.add_future(self._shards.watch())
         self.add_future(self._shards.watch_people())
+        self.add_future(self._compaction.run(self._shards.stopped))
         self.add_future(self._stop_when_told())
         self.add_future(Watchdog(self._settings, self._seen, self._shards.give_up).run(self._shards.stopped))
         try:

@@ -11,16 +11,22 @@ from typing import Final
 
 from ledger.errors import IntegrityError, NotFoundError
 from ledger.log.segments import Segment, parse_segment
+from ledger.log.whole import whole
 from ledger.storage import layout
 from ledger.storage.store import Store
 
-__all__ = ["ShardReader", "segment_names"]
+__all__ = ["ShardReader", "raw_segment_names", "segment_names"]
 
 _KEPT_SEGMENTS: Final = 16
 
 
 def segment_names(store: Store, shard: int, after: str = "") -> Iterator[tuple[int, str]]:
-    """The segments of a shard as (first index, name), ascending; names that are none are passed over."""
+    """The segments of a shard as (first index, name), ascending, those in packs included; names that are none are passed over."""
+    return raw_segment_names(whole(store), shard, after)
+
+
+def raw_segment_names(store: Store, shard: int, after: str = "") -> Iterator[tuple[int, str]]:
+    """The same of the objects that lie in the store."""
     for name in store.list(layout.shard_prefix(shard), after):
         parsed = layout.parse_segment(name)
         if parsed is not None:
@@ -31,7 +37,7 @@ class ShardReader:
     """Random access to the entries of one shard, for the worker that writes it."""
 
     def __init__(self, store: Store, shard: int) -> None:
-        self._store = store
+        self._store = whole(store)
         self._shard = shard
         self._starts: list[int] = []
         self._size = 0

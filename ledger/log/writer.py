@@ -24,6 +24,7 @@ from ledger.errors import StoreConflictError
 from ledger.log.batch import Batch, Folder, home_of, registration
 from ledger.log.gaps import Accepted, read_gaps
 from ledger.log.ledgerfile import LedgerFile, origin
+from ledger.log.packs import reach_beyond
 from ledger.log.records import RecordLike
 from ledger.log.report import Committed, Extent, Stopwatch, extent_of
 from ledger.log.segments import encode_segment
@@ -171,6 +172,11 @@ class ShardWriter:
         watch.seconds["encode"] = perf_counter() - started
         # Until here nothing of the batch is in the log; once put returns, all of it is, with its checkpoint.
         watch.run("segment", lambda: self._store.put(name, data))
+        if reach_beyond(self._store, self._state.shard, draft.first):
+            # The name was free because its segment had been compacted: this writer was paused for that long. What it wrote does not
+            # count, and the next one would not meet a name that exists either.
+            message = f"entry {draft.first} was written and compacted by others meanwhile"
+            raise StoreConflictError("compacted_meanwhile", message, "read again and repeat")
         self._state.sealed(draft.first, len(draft.lines))
         snapshot = draft.snapshot
         if snapshot is not None:

@@ -37,7 +37,12 @@ class ShardStatus(Answer, frozen=True, kw_only=True):
     shard: int
     size: int
     """Entries."""
+    packs: int
+    """Parquet objects that hold the compacted part of them:"""
+    packed: int
+    """so many, from the first on."""
     segments: int
+    """Those after it."""
     root: str | None
     """Root hash of the last checkpoint, base64; None where the shard is empty."""
     last_recorded_at: datetime | None

@@ -28,7 +28,7 @@ _NAMES = "SELECT DISTINCT account, script FROM _touched ORDER BY ALL"
 _IDS = """
 SELECT made.kind AS kind, made.id AS id, account, script, made.number AS number
 FROM (
-    SELECT account, event.subject AS script, unnest([
+    SELECT account, subject AS script, unnest([
         {'kind': 'deployment', 'id': deployment.id, 'number': deployment.number},
         {'kind': 'version', 'id': version.id, 'number': version.number}
     ]) AS made

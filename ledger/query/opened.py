@@ -1,11 +1,12 @@
 """A ledger opened for reading: what it says of itself, the prefix of its log that a reader sees, and who its people are."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import duckdb
 import msgspec
@@ -23,6 +24,7 @@ from ledger.storage.store import Store
 
 __all__ = ["OpenLedger", "open_ledger", "read_about"]
 
+_Answer = TypeVar("_Answer")
 _SEPARATOR: Final = "\x1f"
 
 
@@ -64,6 +66,22 @@ class OpenLedger:
             return value
         account, pseudonym, sealed = value.split(_SEPARATOR)
         return self._person_name(account, pseudonym, sealed)
+
+    def again_if_compacted(self, ask: Callable[[], _Answer]) -> _Answer:
+        """The answer; where a segment could not be read because it was compacted meanwhile, the question is asked once more.
+
+        From then on the ledger is seen as it is now, which has what was there before and perhaps more.
+        """
+        paths = [segment.path for shard in self.shards for segment in shard.segments]
+        try:
+            return ask()
+        except StoreError as error:
+            if error.code != "store_unreadable" or all(Path(path).exists() for path in paths):
+                raise
+        self._resources.close()
+        for cached in ("shards", "connection"):
+            self.__dict__.pop(cached, None)
+        return ask()
 
     def close(self) -> None:
         """Close the databases and remove the copy of the log, if one was made."""
@@ -155,11 +173,16 @@ def _people(store: Store, keys: str | None) -> PeopleReader | None:
     return None
 
 
+def _names_of_packs(store: Store) -> Iterator[str]:
+    yield from store.list(layout.PACKS)  # when it is asked for, not before
+
+
 def _copy_log(store: Store, stack: ExitStack) -> Path:
-    """Copy the segments of an object store to a temporary directory: DuckDB reads files without any extension."""
+    """Copy the segments and packs of an object store to a temporary directory: DuckDB reads files without any extension."""
     root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-log-")))
-    for name in store.list(layout.LOG):
-        if layout.parse_segment(name) is None:
+    # Packs are listed when the segments were copied: what was compacted meanwhile is in one of them.
+    for name in chain(store.list(layout.LOG), _names_of_packs(store)):
+        if layout.parse_segment(name) is None and layout.parse_pack(name) is None:
             continue
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

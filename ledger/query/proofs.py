@@ -17,7 +17,7 @@ from ledger.proof.receipts import Receipt, verify_receipt
 from ledger.query.lookup import EntryId, find_id, parse_entry_id
 from ledger.query.opened import OpenLedger
 from ledger.query.rows import rows
-from ledger.query.segments import checkpoint_of
+from ledger.query.segments import checkpoint_at_size, sizes_of
 from ledger.query.showing import entry_line
 from ledger.storage.local import LocalStore
 from ledger.witness.stored import cosigned_checkpoint
@@ -119,14 +119,14 @@ def checkpoint_at(ledger: OpenLedger, shard: int, size: int | None = None) -> by
         NotFoundError: `no_checkpoint`, with the sizes near it that have one.
         IntegrityError: it is not what the ledger's key signed.
     """
-    segments = ledger.shards[shard].segments
-    wanted = segments[-1].size if size is None and segments else size
-    found = next((segment for segment in segments if segment.size == wanted), None)
-    if found is None:
-        raise _no_checkpoint(shard, [segment.size for segment in segments], wanted)
-    note = checkpoint_of(found.path).encode()
+    prefix = ledger.shards[shard]
+    wanted = prefix.size if size is None and prefix.size else size
+    found = None if wanted is None else checkpoint_at_size(prefix, wanted)
+    if wanted is None or found is None:
+        raise _no_checkpoint(shard, sizes_of(prefix), wanted)
+    note = found.encode()
     open_checkpoint(note, ledger.about.verifier(shard))
-    return cosigned_checkpoint(ledger.store, shard, found.size) or note
+    return cosigned_checkpoint(ledger.store, shard, wanted) or note
 
 
 def growth_between(ledger: OpenLedger, old: bytes, new: bytes, tree: ShardTree | None = None) -> Growth:

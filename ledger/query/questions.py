@@ -82,13 +82,11 @@ ORDER BY number DESC
 _HISTORY = """
 SELECT
     *, person(account, data.actor.pseudonym, data.actor.sealed) AS author,
-    data.interface AS interface, data.message AS message, data.tag AS tag,
-    data.action AS action, data.detail AS detail
+    data.interface AS interface, data.message AS message, data.tag AS tag, note.action AS action, note.detail AS detail
 FROM (
     FROM _touched WHERE outcome <> 'unchanged'
     UNION ALL BY NAME
-    SELECT shard, "index", account, effective_at, recorded_at, outcome, data, event.subject AS script
-    FROM _log WHERE outcome = 'noted'
+    SELECT shard, "index", account, effective_at, recorded_at, outcome, data, note, subject AS script FROM _noted
 )
 WHERE account = $account AND script = $script AND effective_at <= $at
 ORDER BY "index" DESC
@@ -328,8 +326,10 @@ def _shard_status(shard: ShardPrefix, last_recorded_at: datetime | None) -> Shar
     return ShardStatus(
         shard=shard.shard,
         size=shard.size,
+        packs=len(shard.packs),
+        packed=shard.packed,
         segments=len(shard.segments),
-        root=shard.checkpoint.split("\n", 3)[2] if shard.segments else None,
+        root=shard.checkpoint.split("\n", 3)[2] if shard.size else None,
         last_recorded_at=last_recorded_at,
         strays=len(shard.strays),
         missing_at=shard.missing_at,

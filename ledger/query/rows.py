@@ -25,6 +25,10 @@ def rows(ledger: OpenLedger, sql: str, **parameters: Any) -> list[Row]:
         StoreError: `store_unreadable`, `out_of_memory`.
     """
     given = {name: _text(value) if isinstance(value, str) else value for name, value in parameters.items()}
+    return ledger.again_if_compacted(lambda: _rows(ledger, sql, given))
+
+
+def _rows(ledger: OpenLedger, sql: str, given: dict[str, Any]) -> list[Row]:
     with store_errors():
         cursor = ledger.connection.execute(sql, given)
         names = [column[0] for column in cursor.description or ()]

@@ -1,4 +1,4 @@
-"""Which segments a reader sees: the longest contiguous prefix of every shard, found in one listing.
+"""Which segments and packs a reader sees: the longest contiguous prefix of every shard, found in one listing.
 
 A segment counts only if its first index is the size that everything before it adds up to (docs/FORMAT.md, Segment). What a
 segment adds is read from the checkpoint at its end, a few hundred bytes, so nothing is decompressed to find the prefix.
@@ -6,19 +6,28 @@ segment adds is read from the checkpoint at its end, a few hundred bytes, so not
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from ledger.errors import IntegrityError, StoreError
+from ledger.query.packs import Packed, boundaries, reaches, read_packs
 from ledger.storage import layout
 
-__all__ = ["Segment", "ShardPrefix", "checkpoint_of", "read_prefix"]
+__all__ = ["Segment", "ShardPrefix", "checkpoint_at_size", "checkpoint_of", "read_prefix", "sizes_of"]
 
 SKIPPABLE_MAGIC: Final = bytes.fromhex("502a4d18")
 TAIL_BYTES: Final = 4096
 """Where the skippable frame is looked for; a checkpoint with one signature is about 200 bytes."""
+
+
+_TRIES: Final = 3
+
+
+class _GoneError(Exception):
+    """A segment that was listed has been compacted since."""
 
 
 class Segment(Struct, frozen=True, kw_only=True):
@@ -30,12 +39,13 @@ class Segment(Struct, frozen=True, kw_only=True):
 
 
 class ShardPrefix(Struct, frozen=True, kw_only=True):
-    """The part of a shard that a reader sees."""
+    """The part of a shard that a reader sees: packs, and after them segments."""
 
     shard: int
+    packs: tuple[Packed, ...] = ()
     segments: tuple[Segment, ...]
     checkpoint: str
-    """The signed note at the end of the last segment; empty where there is no segment."""
+    """The signed note at the end of the last segment, in a pack or not; empty where there is none."""
     strays: tuple[str, ...]
     """Names that lie below the size that was already reached. They hold nothing that is not in the prefix."""
     missing_at: int | None
@@ -44,21 +54,27 @@ class ShardPrefix(Struct, frozen=True, kw_only=True):
     @property
     def size(self) -> int:
         """How many entries the prefix has."""
-        return self.segments[-1].size if self.segments else 0
+        return self.segments[-1].size if self.segments else self.packed
+
+    @property
+    def packed(self) -> int:
+        """How many of them are in packs."""
+        return self.packs[-1].size if self.packs else 0
 
 
 def read_prefix(root: Path, shard: int) -> ShardPrefix:
-    """List the segments of a shard below `root` once and keep those that are contiguous.
+    """List the segments and packs of a shard below `root` and keep those that are contiguous.
 
     Raises:
         StoreError: the directory or a segment cannot be read (`store_unreadable`).
-        IntegrityError: a segment does not end with a checkpoint (`segment_without_checkpoint`).
+        IntegrityError: a segment does not end with a checkpoint (`segment_without_checkpoint`); `bad_pack`.
     """
-    prefix = _walk(root, shard)
-    if prefix.missing_at is not None:
-        # A directory listing is not atomic: one taken while the writer adds two segments may show the second alone.
-        prefix = _walk(root, shard)
-    return prefix
+    for _ in range(_TRIES):
+        with suppress(_GoneError):
+            prefix = _walk(root, shard)
+            # A directory listing is not atomic: one taken while the writer adds two segments may show the second alone.
+            return _walk(root, shard) if prefix.missing_at is not None else prefix
+    return _walk(root, shard)
 
 
 def checkpoint_of(path: str) -> str:
@@ -85,27 +101,61 @@ def _walk(root: Path, shard: int) -> ShardPrefix:
     strays: list[str] = []
     missing_at: int | None = None
     checkpoint = ""
-    size = 0
-    for name, first in _names(root, shard):
+    # In this order: a segment that has gone before it was listed is in a pack that is listed after it.
+    names = list(_names(root, shard))
+    packs = read_packs(root, shard)
+    size = packs[-1].size if packs else 0
+    in_packs = {0, *(end for end, _ in boundaries(packs))} if any(first < size for _, first in names) else set[int]()
+    for name, first in names:
         if first < size:
-            strays.append(name)
+            # A copy that was kept, or not yet removed, is no stray.
+            if first not in in_packs:
+                strays.append(name)
             continue
         if first > size:
             missing_at = size
             break
         path = str(root / name)
+        if not Path(path).exists():
+            raise _GoneError
         checkpoint = checkpoint_of(path)
         size = _size_in(checkpoint, path)
         if size <= first:
             raise _without_checkpoint(path)
         segments.append(Segment(path=path, first=first, size=size))
+    if packs and not segments:
+        checkpoint = _text(boundaries(packs[-1:])[-1][1], packs[-1].path)
+    if missing_at is None and reaches(root, shard) > size:
+        missing_at = size
     return ShardPrefix(
         shard=shard,
+        packs=packs,
         segments=tuple(segments),
         checkpoint=checkpoint,
         strays=tuple(strays),
         missing_at=missing_at,
     )
+
+
+def sizes_of(prefix: ShardPrefix) -> list[int]:
+    """The sizes at which a segment ended."""
+    return [end for end, _ in boundaries(prefix.packs)] + [segment.size for segment in prefix.segments]
+
+
+def checkpoint_at_size(prefix: ShardPrefix, size: int) -> str | None:
+    """The signed note of the segment that ended at a size, or None; raises as `checkpoint_of`, and IntegrityError `bad_pack`."""
+    if size > prefix.packed:
+        path = next((segment.path for segment in prefix.segments if segment.size == size), None)
+        return None if path is None else checkpoint_of(path)
+    packs = [pack for pack in prefix.packs if pack.first < size <= pack.size]
+    return next((_text(note, packs[0].path) for end, note in boundaries(packs) if end == size), None)
+
+
+def _text(note: bytes, path: str) -> str:
+    try:
+        return note.decode()
+    except UnicodeDecodeError:
+        raise _without_checkpoint(path) from None
 
 
 def _names(root: Path, shard: int) -> Iterator[tuple[str, int]]:

@@ -12,6 +12,7 @@ from ledger.log.segments import parse_segment
 from ledger.query.answers import Change, ShownDeployment, ShownEntry, ShownVersion, VersionRow
 from ledger.query.lookup import EntryId, FoundId, find_id, parse_entry_id
 from ledger.query.opened import OpenLedger
+from ledger.query.packs import entry_in
 from ledger.query.questions import script_deployments, script_versions
 from ledger.query.rows import rows
 from ledger.storage import layout
@@ -46,9 +47,12 @@ def entry_line(ledger: OpenLedger, entry: EntryId) -> bytes:
 
     Raises:
         NotFoundError: `entry_not_found`.
-        IntegrityError: `bad_segment`.
+        IntegrityError: `bad_segment`, `bad_pack`.
     """
     prefix = ledger.shards[entry.shard] if entry.shard < len(ledger.shards) else None
+    packed = entry_in(prefix.packs, entry.index) if prefix else None
+    if packed is not None:
+        return packed
     segment = (
         next((part for part in prefix.segments if part.first <= entry.index < part.size), None) if prefix else None
     )

@@ -1,7 +1,7 @@
 """Questions in SQL: one read-only statement over the views, kept within the log, a memory limit and a time limit.
 
 What holds a statement back: it must be one SELECT (or an EXPLAIN of one), and its syntax tree may hold nodes that read only
-(a CTE of DuckDB can be a COPY); DuckDB may open files below the log's directory only (no keys, no other file, no network) and
+(a CTE of DuckDB can be a COPY); DuckDB may open files below the directories of segments and packs only (no keys, no other file, no network) and
 load no extension; its settings are locked; it has no temporary directory. The database is in memory, and lives in a child
 process that cannot write files, has a memory limit and is killed when its time is over.
 """
@@ -77,9 +77,13 @@ def run_sql(ledger: OpenLedger, sql: str, limits: Limits | None = None) -> Resul
     """
     allowed = limits or Limits()
     _ = ledger.shards, ledger.people  # found once, in this process
-    return run_confined(
-        lambda: _answer(ledger, sql, allowed), seconds=allowed.seconds, memory_bytes=allowed.memory_mb * 1_000_000
-    )
+
+    def answer() -> Result:
+        return run_confined(
+            lambda: _answer(ledger, sql, allowed), seconds=allowed.seconds, memory_bytes=allowed.memory_mb * 1_000_000
+        )
+
+    return ledger.again_if_compacted(answer)
 
 
 def _answer(ledger: OpenLedger, sql: str, limits: Limits) -> Result:
@@ -114,8 +118,8 @@ def describe_views(ledger: OpenLedger) -> list[ViewHelp]:
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, ledger: OpenLedger, limits: Limits) -> None:
-    connection.execute("SET VARIABLE log_directory = ?", [f"{ledger.root}/{layout.LOG}"])
-    connection.execute("SET allowed_directories = [getvariable('log_directory')]")
+    connection.execute("SET VARIABLE readable = ?", [[f"{ledger.root}/{layout.LOG}", f"{ledger.root}/{layout.PACKS}"]])
+    connection.execute("SET allowed_directories = getvariable('readable')")
     connection.execute(f"SET memory_limit = '{int(limits.memory_mb)}MB'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

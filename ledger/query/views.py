@@ -1,4 +1,4 @@
-"""DuckDB views over the segments of a ledger: an in-memory database that holds no data of its own.
+"""DuckDB views over the segments and packs of a ledger: an in-memory database that holds no data of its own.
 
 The views are defined and documented in `views.sql`; this module puts under them what depends on the ledger at hand: its
 segments, its blob store and the names of its people.
@@ -13,8 +13,10 @@ from typing import Final
 
 import duckdb
 
+from ledger.compact.columns import COLUMNS, selected
 from ledger.errors import IntegrityError, LedgerError, StoreError
 from ledger.query.columns import DATA, ENTRY, TRIGGERS, json_shape, sql_type
+from ledger.query.packs import Packed
 from ledger.query.segments import ShardPrefix
 
 __all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "store_errors", "unreadable"]
@@ -37,6 +39,13 @@ SETTINGS: Final[dict[str, str | int | float | list[str]]] = {
 """Of every connection. No temporary directory: a question that needs more memory than the limit fails, and leaves nothing."""
 
 
+_DATA: Final = (
+    "{'actor': {'type': type, 'pseudonym': pseudonym, 'sealed': sealed}, "
+    "'interface': interface, 'message': message, 'tag': tag}"
+)
+"""What the views ask of an event's `data`."""
+
+
 def connect(
     shards: Iterable[ShardPrefix],
     *,
@@ -50,15 +59,19 @@ def connect(
         blob: answers for what oversized entries moved to the blob store; None where the store has no blobs.
         person: what the columns `author` hold: a function that names people, or an expression of SQL over account, pseudonym and sealed.
     """
+    seen = list(shards)
     connection = duckdb.connect(":memory:", config=dict(SETTINGS))
     try:
         connection.execute("SET TimeZone = 'UTC'")
         _create_macros(connection, blob, person)
         # DuckDB looks at the files each time a view is made that leads to them, so all views are made over nothing first.
         connection.execute(_no_lines())
+        connection.execute(_no_rows())
         connection.execute(_script("views.sql"))
-        if paths := [segment.path for shard in shards for segment in shard.segments]:
+        if paths := [segment.path for shard in seen for segment in shard.segments]:
             connection.execute(_lines_of(paths))
+        if packs := [pack for shard in seen for pack in shard.packs]:
+            connection.execute(_rows_of(packs))
     except BaseException:
         connection.close()
         raise
@@ -90,7 +103,7 @@ def store_errors() -> Iterator[None]:
 def unreadable(error: duckdb.IOException) -> LedgerError:
     """What it means that DuckDB could not read a segment: the file cannot be opened, or it is not what was written."""
     text = _first_line(error)
-    if "open file" in text or "Could not read" in text:
+    if "open file" in text or "Could not read" in text or "No files found" in text:
         return StoreError(
             "store_unreadable", f"cannot read the log: {text}", "check that the ledger's files are readable"
         )
@@ -129,6 +142,10 @@ def _create_macros(connection: duckdb.DuckDBPyConnection, blob: BlobText | None,
         f"blob_data(digest) AS json_transform(blob_text(digest), '{json.dumps(json_shape(DATA))}')",
         f"blob_triggers(digest) AS json_transform(blob_text(digest), '{json.dumps(json_shape(TRIGGERS))}')",
         "blob_changes(digest) AS blob_text(digest)::JSON::VARCHAR[][]",
+        f"_event(object) AS json_transform(object, '{json.dumps(json_shape(ENTRY['event']))}')",
+        f"_origin(object) AS json_transform(object, '{json.dumps(json_shape(ENTRY['origin']))}')",
+        f"_data(type, pseudonym, sealed, interface, message, tag) AS {_DATA}",
+        "_data_of(data) AS _data(data.actor.type, data.actor.pseudonym, data.actor.sealed, data.interface, data.message, data.tag)",
         f"person(account, pseudonym, sealed) AS {name}",
         "_members(object) AS CASE WHEN object IS NOT NULL THEN object::MAP(VARCHAR, JSON) END",
     ):
@@ -149,6 +166,22 @@ def _lines_of(paths: Sequence[str]) -> str:
         f"CREATE OR REPLACE VIEW _segment_lines AS FROM read_ndjson([{files}], columns = {{{columns}}}, "
         "compression = 'zstd', filename = 'file')"
     )
+
+
+def _no_rows() -> str:
+    """The view under all others that packs fill, of none."""
+    nothing = f"SELECT NULL::{sql_type(ENTRY)} AS e WHERE false"
+    return f"CREATE VIEW _pack_lines AS SELECT NULL::BLOB AS entry, {selected}, NULL::VARCHAR AS file FROM ({nothing})"  # noqa: S608
+
+
+def _rows_of(packs: Sequence[Packed]) -> str:
+    """The same of these packs: of one that others overlap, the rows that are read from it."""
+    files = ", ".join(_literal(pack.path) for pack in packs)
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    only = [f'(file <> {_literal(pack.path)} OR "index" >= {pack.first})' for pack in packs if not pack.whole]
+    where = f" WHERE {' AND '.join(only)}" if only else ""
+    source = f"read_parquet([{files}], filename = 'file'){where}"
+    return f"CREATE OR REPLACE VIEW _pack_lines AS SELECT entry, {names}, file FROM {source}"  # noqa: S608
 
 
 def _script(name: str) -> str:

@@ -1,19 +1,52 @@
 -- Views over the log. One row per thing; times are TIMESTAMP WITH TIME ZONE and shown in UTC. comments.sql says what the columns mean.
--- Below this file lie (views.py): _segment_lines, the entries as they stand in the segments; the macros
+-- Below this file lie (views.py): _segment_lines, the entries as they stand in the segments; _pack_lines, the rows of packs; the macros
 -- blob_data, blob_changes, blob_triggers and blob_text, which answer for what an oversized entry moved to the blob store;
 -- and the macro person(account, pseudonym, sealed), the name of a person where the key store knows it, else the pseudonym.
 -- Names that begin with an underscore are not part of the interface.
 
 -- ---------------------------------------------------------------------------------------------------------------- entries
 
+-- The same columns from segments, which are parsed, and from packs, whose columns are read; what only packs' entries themselves hold
+-- (manifests, digests, the event) is parsed there too, but only where it is asked for.
+CREATE VIEW _lines AS
+SELECT
+    file[-32:-29]::INTEGER AS shard, "index", account, account_index, account_prev, recorded_at, effective_at, skew, outcome, reason,
+    first_index, event.subject AS subject, event.data.actor.type AS actor_type, event.data.actor.pseudonym AS actor,
+    event.data.actor.sealed AS sealed, event.data.interface AS interface, event.data.message AS message, event.data.tag AS tag,
+    event.data_sha256 AS data_sha256, changes, changes_sha256, version.id AS version_id, version.number AS version_number,
+    version.sha256 AS version_sha256, version.manifest AS manifest, deployment, triggers, triggers_sha256, others, event, origin
+FROM _segment_lines
+UNION ALL
+SELECT
+    file[-79:-76]::INTEGER AS shard, "index", account, account_index, text ->> '$.account_prev', recorded_at, effective_at, skew, outcome,
+    reason, first_index, subject, actor_type, actor, sealed, interface, message, tag, data_sha256, changes, changes_sha256,
+    version_id::VARCHAR, version_number, text ->> '$.version.sha256', text -> '$.version.manifest',
+    CASE WHEN deployment_number IS NOT NULL THEN {
+        'id': deployment_id::VARCHAR,
+        'number': deployment_number,
+        'versions': CASE
+            WHEN deployment_versions IS NULL THEN MAP {coalesce(version_id::VARCHAR, ''): 100.0::DOUBLE}
+            ELSE deployment_versions
+        END,
+        'rollback': rollback,
+        'rollback_of': rollback_of::VARCHAR
+    } END,
+    triggers, triggers_sha256, others, _event(text -> '$.event'), _origin(text -> '$.origin')
+FROM (SELECT *, decode(entry)::JSON AS text FROM _pack_lines);
+
 CREATE VIEW _log AS
 SELECT
-    file[-32:-29]::INTEGER AS shard,
-    lines.* EXCLUDE (file, changes, changes_sha256, triggers, triggers_sha256),
-    CASE WHEN event.data_sha256 IS NULL THEN event.data ELSE blob_data(event.data_sha256) END AS data,
+    lines.* EXCLUDE (
+        actor_type, actor, sealed, interface, message, tag, changes, changes_sha256, triggers, triggers_sha256, version_id, version_number
+    ),
+    CASE
+        WHEN data_sha256 IS NULL THEN _data(actor_type, actor, sealed, interface, message, tag)
+        ELSE _data_of(blob_data(data_sha256))
+    END AS data,
+    CASE WHEN version_number IS NOT NULL THEN {'id': version_id, 'number': version_number} END AS version,
     CASE WHEN changes_sha256 IS NULL THEN changes ELSE blob_changes(changes_sha256) END AS changes,
     CASE WHEN triggers_sha256 IS NULL THEN triggers ELSE blob_triggers(triggers_sha256) END AS triggers
-FROM _segment_lines AS lines;
+FROM _lines AS lines;
 
 CREATE VIEW entries AS
 SELECT
@@ -22,7 +55,7 @@ SELECT
     account,
     account_index,
     account_prev,
-    CASE WHEN outcome <> 'noted' THEN event.subject END AS script,
+    CASE WHEN outcome <> 'noted' THEN subject END AS script,
     outcome,
     recorded_at,
     effective_at,
@@ -37,7 +70,9 @@ SELECT
     reason,
     first_index,
     changes,
-    version,
+    CASE WHEN version IS NOT NULL THEN {
+        'id': version.id, 'number': version.number, 'sha256': version_sha256, 'manifest': manifest
+    } END AS version,
     deployment,
     triggers,
     others,
@@ -49,7 +84,7 @@ SELECT
     shard,
     "index",
     account,
-    event.subject AS script,
+    subject AS script,
     recorded_at,
     reason.code AS code,
     reason.path AS path,
@@ -65,14 +100,19 @@ FROM _log
 WHERE outcome = 'rejected';
 
 -- What operators did to the ledger's surroundings.
+CREATE VIEW _noted AS
+SELECT *, CASE WHEN data_sha256 IS NULL THEN event.data ELSE blob_data(data_sha256) END AS note
+FROM _log
+WHERE outcome = 'noted';
+
 CREATE VIEW notes AS
 SELECT
     shard,
     "index",
     account,
-    event.subject AS subject,
-    data.action AS action,
-    data.detail AS detail,
+    subject,
+    note.action AS action,
+    note.detail AS detail,
     effective_at,
     recorded_at,
     data.actor.pseudonym AS actor,
@@ -80,8 +120,7 @@ SELECT
     data.interface AS interface,
     event.source AS source,
     event.id AS event_id
-FROM _log
-WHERE outcome = 'noted';
+FROM _noted;
 
 -- ---------------------------------------------------------------------------------------------------------------- changes
 
@@ -92,9 +131,9 @@ FROM (
     SELECT
         shard, "index", account, effective_at, recorded_at, outcome, data, deployment, version,
         unnest(list_concat(
-            [{'subject': event.subject, 'changes': changes, 'triggers': triggers, 'lost_to': NULL::VARCHAR}],
+            [{'subject': subject, 'changes': changes, 'triggers': triggers, 'lost_to': NULL::VARCHAR}],
             list_transform(others, lambda other: {
-                'subject': other.subject, 'changes': other.changes, 'triggers': other.triggers, 'lost_to': event.subject
+                'subject': other.subject, 'changes': other.changes, 'triggers': other.triggers, 'lost_to': subject
             })
         )) AS touched
     FROM _log
@@ -125,11 +164,11 @@ SELECT
     shard,
     "index",
     account,
-    event.subject AS script,
+    subject AS script,
     version.id AS version,
     version.number AS number,
-    version.sha256 AS sha256,
-    CASE WHEN version.manifest IS NULL THEN blob_text(version.sha256)::JSON ELSE version.manifest END AS manifest,
+    version_sha256 AS sha256,
+    CASE WHEN manifest IS NULL THEN blob_text(version_sha256)::JSON ELSE manifest END AS manifest,
     effective_at,
     recorded_at,
     data.actor.pseudonym AS actor,
@@ -195,7 +234,7 @@ CREATE VIEW _steps AS
 SELECT *, lead(effective_at) OVER (PARTITION BY account, script ORDER BY "index") AS until,
     lead("index") OVER (PARTITION BY account, script ORDER BY "index") IS NULL AS last
 FROM (
-    SELECT shard, "index", account, event.subject AS script, effective_at, recorded_at, outcome, data, deployment, version
+    SELECT shard, "index", account, subject AS script, effective_at, recorded_at, outcome, data, deployment, version
     FROM _log
     WHERE deployment IS NOT NULL OR outcome = 'deleted'
 );

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 LEDGER_FILE: Final = "ledger.json"
 LOG: Final = "log/"
+PACKS: Final = "packs/"
 ACCOUNTS: Final = "accounts/"
 TOPICS: Final = "topics/"
 GAPS: Final = "gaps/"
@@ -24,6 +25,7 @@ MAX_SHARDS: Final = 10_000
 MAX_INDEX: Final = 10**16 - 1
 _SEGMENT = re.compile(r"log/([0-9]{4})/([0-9]{16})\.ndjson\.zst")
 _QUARANTINED = re.compile(r"quarantine/([0-9]{4})/([0-9]{16})\.json")
+_PACK = re.compile(r"packs/([0-9]{4})/([0-9]{16})-([0-9]{16})-([0-9a-f]{32})\.parquet")
 _WITNESSED = re.compile(r"witnessed/([0-9]{4})/([0-9]{16})-([0-9a-f]{8})\.note")
 
 
@@ -32,6 +34,20 @@ class SegmentName(NamedTuple):
 
     shard: int
     first: int
+
+
+class PackName(NamedTuple):
+    """What a pack's name says: the shard, the index of its first entry, how many it holds, and the start of its file's SHA-256."""
+
+    shard: int
+    first: int
+    entries: int
+    digest: str
+
+    @property
+    def end(self) -> int:
+        """The index after its last entry."""
+        return self.first + self.entries
 
 
 class WitnessedName(NamedTuple):
@@ -56,6 +72,24 @@ def parse_segment(name: str) -> SegmentName | None:
     """The shard and first index that a segment's name says, or None where it is not such a name."""
     match = _SEGMENT.fullmatch(name)
     return SegmentName(int(match[1]), int(match[2])) if match else None
+
+
+def packs_prefix(shard: int) -> str:
+    """The prefix under which all packs of a shard lie."""
+    return f"{PACKS}{shard:04d}/"
+
+
+def pack(shard: int, first: int, count: int, digest: str) -> str:
+    """The name of the pack of `count` entries from `first` on whose file has this SHA-256 (hex; the first 32 digits count)."""
+    return f"{PACKS}{shard:04d}/{first:016d}-{count:016d}-{digest[:32]}.parquet"
+
+
+def parse_pack(name: str) -> PackName | None:
+    """What a pack's name says, or None where it is not such a name."""
+    match = _PACK.fullmatch(name)
+    if not match or not int(match[3]):
+        return None
+    return PackName(int(match[1]), int(match[2]), int(match[3]), match[4])
 
 
 def account(name: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from ledger.errors import IntegrityError, UsageError
 from ledger.log.ledgerfile import origin, read_ledger_file
+from ledger.log.whole import whole
 from ledger.proof.cosignatures import WitnessPolicy
 from ledger.proof.notes import Verifier
 from ledger.storage import layout
@@ -20,11 +21,12 @@ from ledger.verify.beside import Beside, read_gaps, read_topics, unused
 from ledger.verify.chain import Chain
 from ledger.verify.earlier import Earlier, Extension, Given, read_earlier
 from ledger.verify.findings import BadError, Notice, Problem, Report
+from ledger.verify.packs import judge_unused
 from ledger.verify.pool import Pool, cores, without_collector
 from ledger.verify.remembered import Memory, Seen, SeenPlace
 from ledger.verify.replay import replay_shard
 from ledger.verify.segments import Chunk, summaries_of, weight_of
-from ledger.verify.strays import judge_stray
+from ledger.verify.strays import judge_covered, judge_stray
 from ledger.verify.summary import Summary
 from ledger.verify.walk import Walk
 from ledger.verify.witnessed import Witnesses
@@ -79,7 +81,7 @@ class _Run:
     """One verification."""
 
     def __init__(self, store: Store, vkey: str | None, memory: Memory | None, witnesses: WitnessPolicy | None) -> None:
-        self._store = store
+        self._store = whole(store)
         self._file = read_ledger_file(store)
         self._raw = store.get(layout.LEDGER_FILE)
         self._key = Verifier.from_vkey(self._file.vkey) if vkey is None else _given_key(vkey)
@@ -207,17 +209,28 @@ class _Run:
         """The problems of shards, and what is unusual; looks at what lies beside the logs where they were read whole."""
         found, notices = [walk.problem for walk in walks if walk.problem], list(self._beside.notices())
         for walk in walks:
-            for first in walk.strays:
-                judged = judge_stray(self._store, walk.shard, first, walk.size, self._shard_key(walk.shard))
+            for judged in self._strays(walk):
                 if isinstance(judged, Problem) and walk.problem is None:
                     found.append(judged)
-                elif isinstance(judged, Notice):
+                    break
+                if isinstance(judged, Notice):
                     notices.append(judged)
         if whole:
             self._problems += self._beside.problems()
         if not found:
             notices += unused(self._gaps, [one for walk in walks for one in walk.lost])
         return found, notices
+
+    def _strays(self, walk: Walk) -> Iterator[Problem | Notice]:
+        """What does not count of a shard: segments that begin inside what is there already, packs that others hold too."""
+        key = self._shard_key(walk.shard)
+        try:
+            for first in walk.strays:
+                yield from judge_stray(self._store, walk.shard, first, walk.size, key)
+            yield from judge_covered(self._store, walk.shard, walk.since, walk.size, key)
+            yield from judge_unused(self._store, walk.shard, walk.since, walk.size)
+        except IntegrityError:  # a pack that cannot be read, which is the walk's problem already
+            return
 
     def _remembered(self, walks: Sequence[Walk], problems: Sequence[Problem]) -> list[str]:
         """Keep what was seen, of the shards that are good; what could not be kept is said."""

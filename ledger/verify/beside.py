@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from ledger.verify.findings import BadError, Lost, Notice, Problem
 
 __all__ = ["Beside", "Gaps", "read_gaps", "read_topics", "unused"]
 
-_SHARD: Final = re.compile(r"log/([0-9]{4})/")
+_SHARD: Final = re.compile(r"(?:log|packs)/([0-9]{4})/")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -75,10 +76,13 @@ class Beside:
         for name in self._store.list(layout.LOG):
             if layout.parse_segment(name) is None:
                 yield Notice(file=name, message="no segment has such a name; readers pass it over")
+        for name in self._store.list(layout.PACKS):
+            if layout.parse_pack(name) is None:
+                yield Notice(file=name, message="no pack has such a name; readers pass it over")
 
     def _unknown_shards(self) -> Iterator[Problem]:
         seen = set()
-        for name in self._store.list(layout.LOG):
+        for name in chain(self._store.list(layout.LOG), self._store.list(layout.PACKS)):
             match = _SHARD.match(name)
             if match and int(match[1]) >= self._file.shards and match[1] not in seen:
                 seen.add(match[1])

@@ -1,6 +1,6 @@
 """Earlier checkpoints: where they come from, and that today's log extends them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.error import URLError
@@ -12,6 +12,7 @@ from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, origin, read_ledger_file
 from ledger.log.reader import segment_names
 from ledger.log.segments import parse_segment
+from ledger.log.whole import whole
 from ledger.proof.checkpoints import Checkpoint, format_hash, open_checkpoint, read_unverified
 from ledger.proof.merkle import Frontier, leaf_hash
 from ledger.proof.notes import MAX_NOTE_BYTES, Verifier
@@ -66,7 +67,7 @@ def read_earlier(where: str, file: LedgerFile, key: Verifier) -> list[Given]:
         return [_opened(_download(where), where, file, key, None)]
     path = Path(where.removeprefix("file://"))
     if "://" in where or path.is_dir():
-        return _of_ledger(open_store(where), where, file, key)
+        return _of_ledger(whole(open_store(where)), where, file, key)
     try:
         return [_opened(path.read_bytes(), where, file, key, None)]
     except FileNotFoundError as error:
@@ -130,10 +131,10 @@ class Extension:
     def begin(self, frontier: Frontier) -> None:
         """Compare what an earlier run has reached, after which this one begins; raises BadError as `follow` does."""
         self._good = int(frontier.size)
-        self.follow(frontier, frontier, b"")
+        self.follow(frontier, frontier, list)
 
-    def follow(self, before: Frontier, after: Frontier, data: bytes) -> None:
-        """Compare what the segment that leads from `before` to `after` has reached.
+    def follow(self, before: Frontier, after: Frontier, lines: Callable[[], list[bytes]]) -> None:
+        """Compare what the segment that leads from `before` to `after` has reached; `lines` are its entries, asked for if needed.
 
         Raises:
             BadError: `entry_edited` or `forked`.
@@ -142,7 +143,7 @@ class Extension:
             known = self._pending.pop()
             if known.size < before.size:
                 continue  # below where this run began: an earlier run has compared it
-            root = after.root() if known.size == after.size else _root_inside(before, known.size, data)
+            root = after.root() if known.size == after.size else _root_inside(before, known.size, lines)
             if root != known.root:
                 raise self._contradiction(known, root, is_boundary=known.size in {before.size, after.size})
             self._good = max(self._good, known.size)
@@ -168,11 +169,11 @@ class Extension:
         return BadError(kind, message, index=index, exact=exact, expected=expected, found=found)
 
 
-def _root_inside(before: Frontier, size: int, data: bytes) -> bytes:
+def _root_inside(before: Frontier, size: int, lines: Callable[[], list[bytes]]) -> bytes:
     if size <= before.size:
         return before.root()
     frontier = before.copy()
-    frontier.extend([leaf_hash(line) for line in parse_segment(data, "").lines[: size - before.size]])
+    frontier.extend([leaf_hash(line) for line in lines()[: size - before.size]])
     return frontier.root()
 
 

@@ -17,6 +17,8 @@ KINDS: Final = (
     "stale",
     "bad_segment",
     "stray_segment",
+    "bad_pack",
+    "column_mismatch",
     "unknown_shard",
     # checkpoints
     "bad_signature",
@@ -160,6 +162,7 @@ class BadError(Exception):
         exact: False where the index is only the first that it can be.
         expected: what should be there.
         found: what is.
+        file: where, if it is not the file at hand.
     """
 
     def __init__(
@@ -171,6 +174,7 @@ class BadError(Exception):
         exact: bool = True,
         expected: str | None = None,
         found: str | None = None,
+        file: str = "",
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -179,6 +183,7 @@ class BadError(Exception):
         self.exact = exact
         self.expected = expected
         self.found = found
+        self.file = file
 
     def problem(self, shard: int | None, file: str, index: int = 0) -> Problem:
         """What the report says of it; `index` where the error does not know better."""

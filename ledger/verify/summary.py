@@ -4,7 +4,6 @@ This is what the processes of a pool do. Where anything is wrong or unusual ther
 entry by entry, by the one process that knows what came before.
 """
 
-from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
@@ -22,7 +21,7 @@ from ledger.verify.quick import read_quickly
 from ledger.verify.ranges import Node, range_of
 from ledger.verify.usual import UsualEntry, read_usual
 
-__all__ = ["Place", "Summary", "summarise", "summarise_many"]
+__all__ = ["Place", "Summary", "summarise", "summarise_segment"]
 
 AccountPart = tuple[str, int, str | None, int, str]
 """An account in a segment: its name; how many entries its chain must have before, and the last leaf; both after the segment."""
@@ -58,17 +57,19 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
     root: bytes
 
 
-def summarise_many(place: Place, segments: Sequence[tuple[int, bytes]]) -> list[Summary | None]:
-    """The summaries of some segments, given as first index and bytes."""
-    verifier = Verifier.from_vkey(place.vkey)
-    return [summarise(place, verifier, first, data) for first, data in segments]
-
-
 def summarise(place: Place, verifier: Verifier, first: int, data: bytes) -> Summary | None:
     """The summary of a segment that begins at index `first`, or None where something about it takes a closer look."""
     try:
         segment = parse_segment(data, "")
-        return None if frame_flip(segment, data) else _summarised(place, verifier, first, segment)
+        return None if frame_flip(segment, data) else summarise_segment(place, verifier, first, segment)
+    except IntegrityError:
+        return None
+
+
+def summarise_segment(place: Place, verifier: Verifier, first: int, segment: Segment) -> Summary | None:
+    """The same of one that was read."""
+    try:
+        return _summarised(place, verifier, first, segment)
     except (BadError, IntegrityError):
         return None
 

@@ -6,17 +6,18 @@ from ledger.errors import IntegrityError
 from ledger.log.ledgerfile import LedgerFile
 from ledger.log.reader import segment_names
 from ledger.log.segments import Segment, parse_segment
+from ledger.log.whole import WholeStore
 from ledger.proof.checkpoints import Checkpoint, format_hash, open_checkpoint
 from ledger.proof.merkle import Frontier, leaf_hash
 from ledger.proof.notes import Verifier
 from ledger.storage import layout
-from ledger.storage.store import Store
 from ledger.verify.chain import Chain
 from ledger.verify.content import moved_parts, read_exactly
 from ledger.verify.damage import damaged, frame_flip, unsigned
 from ledger.verify.earlier import Extension
 from ledger.verify.findings import BadError, Lost, Problem, ShardReport
 from ledger.verify.locate import Suspect, judged
+from ledger.verify.packs import PackChecks
 from ledger.verify.pool import Pool
 from ledger.verify.ranges import joined
 from ledger.verify.reading import next_after, read_segment
@@ -41,7 +42,7 @@ class Walk:
 
     def __init__(
         self,
-        store: Store,
+        store: WholeStore,
         file: LedgerFile,
         key: Verifier,
         chain: Chain,
@@ -57,9 +58,11 @@ class Walk:
         self.extension = extension
         self._place = Place(chain.shard, file.topic, key.vkey)
         self._name = layout.shard_prefix(chain.shard)
-        self._last = b""
         self._newest = self._name
-        self._since = 0
+        self._last: bytes | None = None
+        self._packs = PackChecks(store, chain.shard)
+        self.since = 0
+        """Entries below this index were verified by an earlier run."""
         self._trail: list[tuple[int, bytes]] = []
         self.segments = 0
         """How many segments were found to be good."""
@@ -80,7 +83,7 @@ class Walk:
     def resume(self, seen: Seen) -> None:
         """Begin after what an earlier run has verified."""
         self._frontier = seen.resume(self._chain)
-        self._since = seen.size
+        self.since = seen.size
         self._trail = list(seen.trail)
 
     def report(self, replayed: int | None = None) -> ShardReport:
@@ -91,7 +94,7 @@ class Walk:
             root=format_hash(self._frontier.root()),
             segments=self.segments,
             accounts=len(self._chain.accounts),
-            since=self._since,
+            since=self.since,
             replayed=replayed,
         )
 
@@ -102,7 +105,7 @@ class Walk:
             vkey=self._verifier.vkey,
             size=self.size,
             root=self._frontier.root(),
-            note=parse_segment(self._last, self._name).note,
+            note=parse_segment(self._last or self._store.get(self._newest), self._newest).note,
             frontier=list(self._frontier.hashes),
             accounts=chain.accounts,
             next_offset=chain.next_offset,
@@ -115,10 +118,10 @@ class Walk:
     def run(self, pool: "Pool[Chunk, list[Summary | None]]") -> Iterator[int]:
         """Check segment after segment; yields the number of entries of each. `problem` says what ended it."""
         try:
-            if self._since:
+            if self.since:
                 yield from self._continue()
-            for (_, segments), summaries in pool.map(chunks(self._store, self._place, self.size)):
-                for (first, data), summary in zip(segments, summaries, strict=True):
+            for chunk, summaries in pool.map(chunks(self._store, self._place, self.size)):
+                for (first, data), summary in zip(chunk.segments, summaries, strict=True):
                     if first > self.size:
                         yield from self._until(first)
                     if first < self.size:
@@ -129,11 +132,24 @@ class Walk:
             self._name = self._newest
             self.extension.end(self.size)
         except BadError as bad:
-            self.problem = bad.problem(self.shard, self._name, self.size)
+            bad = self._packs.blamed(bad, self.size)
+            self.problem = bad.problem(self.shard, self._said(bad), self.size)
+        except IntegrityError as error:
+            # A pack that is not even read as one: all that it should hold is missing.
+            unreadable = self._packs.unreadable(error, self.size)
+            self.problem = unreadable.problem(self.shard, self._said(unreadable), self.size)
+
+    def _said(self, bad: BadError) -> str:
+        """The file that a problem is said of: the pack, where the segment lies in one."""
+        parsed = layout.parse_segment(self._name)
+        if bad.file:
+            return bad.file
+        return (parsed and self._packs.name_of(parsed.first)) or self._name
 
     def _continue(self) -> Iterator[int]:
         """The segment in which, or at whose end, this run begins: what is before it must still be there."""
         self.extension.begin(self._frontier)
+        self._packs.skip(self.size)
         first = max((first for first, _ in segment_names(self._store, self.shard) if first < self.size), default=0)
         self._name = layout.segment(self.shard, first)
         data = read_segment(self._store, self._name)
@@ -149,10 +165,11 @@ class Walk:
             raise BadError("truncated", message, index=first + len(segment.lines))
         before = self._frontier
         self._entries(Segment(segment.lines[self.size - first :], segment.note))
+        self._columns(first)
         self._took(data)
         # Nothing below where this run begins is compared, so the lines before it do not matter here.
-        self.extension.follow(before, self._frontier, data)
-        yield self.size - self._since
+        self.extension.follow(before, self._frontier, lambda: segment.lines)
+        yield self.size - self.since
 
     def _until(self, first: int | None) -> Iterator[int]:
         """Segments that the listing did not hold (it may miss what is written meanwhile), up to the one at `first`."""
@@ -170,26 +187,36 @@ class Walk:
                 raise BadError("segment_missing", message, expected=str(self.size), found=str(beyond))
             yield self._segment(data, None)
 
-    def _segment(self, data: bytes, summary: Summary | None) -> int:
-        """Go on by the segment that begins here."""
+    def _segment(self, data: bytes | None, summary: Summary | None) -> int:
+        """Go on by the segment that begins here; without its bytes where it lies in a pack."""
         before = self._frontier
         self._name = layout.segment(self.shard, before.size)
         if summary is None or not self._join(summary):
-            segment = self._parsed(data, before.size)
+            found = self._store.get(self._name) if data is None else data
+            segment = self._parsed(found, before.size)
             self._entries(segment)
-            flip = frame_flip(segment, data)
+            self._columns(int(before.size))
+            flip = frame_flip(segment, found)
             if flip is not None:
                 flip.index = int(before.size)
                 raise flip
         self._took(data)
         self._trail.append((self.size, self._frontier.root()))
         thin(self._trail)
-        self.extension.follow(before, self._frontier, data)
+        self.extension.follow(before, self._frontier, lambda: self._lines(data))
         return self.size - before.size
 
-    def _took(self, data: bytes) -> None:
+    def _lines(self, data: bytes | None) -> list[bytes]:
+        return parse_segment(self._store.get(self._name) if data is None else data, self._name).lines
+
+    def _columns(self, first: int) -> None:
+        """What stands beside the entries of the segment that begins at `first`, where it lies in a pack."""
+        self._packs.compare(first, self.size)
+
+    def _took(self, data: bytes | None) -> None:
         self.segments += 1
         self._last, self._newest = data, self._name
+        self._packs.passed(self.size)
 
     def _join(self, summary: Summary) -> bool:
         """Take over a summary; False where it does not fit, or where it takes a closer look to say what does not."""

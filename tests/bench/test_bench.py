@@ -92,6 +92,16 @@ def test_measuring_proofs_reports_receipts(tmp_path: Path) -> None:
     assert "Receipts of 1,000 of 1,500 entries" in printed
 
 
+def test_measuring_compaction_states_rate_and_size(tmp_path: Path) -> None:
+    """`--only compaction` compacts all entries of a ledger, and sets packs against the segments that they were made of."""
+    report, _ = run_bench(tmp_path, "--only", "compaction", "--entries", "3000")
+    assert report.compaction is not None
+    assert report.compaction.entries == 3000
+    assert report.compaction.wall_s > 0
+    assert 0.8 < report.compaction.of_segments < 1.5
+    assert [goal.name for goal in report.goals] == ["compaction, entries/s", "packs / segments, bytes"]
+
+
 def test_measuring_verification_states_whether_its_goals_are_met(tmp_path: Path) -> None:
     """`--only verify` verifies a log of the real writer whole, from a checkpoint on and by replay, beside bare SHA-256."""
     report, printed = run_bench(tmp_path, "--only", "verify", "--entries", "2000")

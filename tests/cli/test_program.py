@@ -22,7 +22,7 @@ from tests.query.build import deployment, entry, version, write_ledger
 Process = Callable[..., CompletedProcess[str]]
 
 COMMANDS = (
-    "init", "schema", "accept-topic", "accept-gap", "config", "verify", "broker", "worker", "up", "lag", "publish",
+    "init", "schema", "accept-topic", "accept-gap", "config", "verify", "compact", "broker", "worker", "up", "lag", "publish",
     "status", "scripts", "deployments", "versions", "show",
     "history", "rejected", "sql", "prove", "checkpoint", "key", "check", "tiles", "erase", "demo",
     "witness", "quarantine", "note",

@@ -33,7 +33,10 @@ def settings(root: Path, **more: int) -> Settings:
     """A worker's settings, with small batches."""
     paths = {"ledger": str(root), "keys": str(root / "keys"), "cache": root / "cache"}
     return msgspec.convert(
-        {"bootstrap": "127.0.0.1:1", "group": "g", "batch_records": 5, "retry_pause_s": 0.01} | paths | more, Settings
+        {"cluster": {"bootstrap": "127.0.0.1:1"}, "group": "g", "batch_records": 5, "retry_pause_s": 0.01}
+        | paths
+        | more,
+        Settings,
     )
 
 

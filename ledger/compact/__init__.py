@@ -1,0 +1,1 @@
+"""Compaction: older segments become Parquet, their exact bytes kept."""

@@ -1,0 +1,135 @@
+"""Questions have the same answers over segments, packs, and both: every view, on the real data; and the command."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from cli.main import main
+from ledger.broker.lines import open_source
+from ledger.compact.compacting import Policy, compact_shard
+from ledger.log.ledgerfile import accept_topic, create_ledger, read_ledger_file
+from ledger.log.records import Record
+from ledger.log.writer import open_writer
+from ledger.query.opened import OpenLedger, open_ledger
+from ledger.query.rows import rows
+from ledger.query.sql import run_sql
+from ledger.storage import layout
+from ledger.storage.keys import KeyStore
+from ledger.storage.local import LocalStore
+from tests.docs.reading import ROOT
+from tests.log.rig import story
+
+_REAL: Final = 2500
+_VIEWS: Final = (
+    *("entries", "rejected", "changes", "versions", "bindings", "vars", "secrets", "modules"),
+    *("deployments", "activations", "routes", "domains", "crons", "queues", "scripts"),
+)
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real changes in one shard, and in the other made-up ones of every outcome, oversized ones included."""
+    root = tmp_path_factory.mktemp("questions") / "ledger"
+    store, keys = LocalStore(root), LocalStore(root / "keys")
+    file = create_ledger(store, keys, name="test", topic="topic", shards=2)
+    accept_topic(store, "topic", "t")
+    with open_source(str(ROOT / "examples" / "real-changes.ndjson.zst")) as source:
+        lines = [line.value for _, line in zip(range(_REAL), source.lines(), strict=False)]
+    real = [
+        Record(offset, 1_800_000_000_000, json.loads(value)["accountid"].encode(), value)
+        for offset, value in enumerate(lines)
+    ]
+    for shard, records in enumerate((real, story(200))):
+        writer = open_writer(store, file, KeyStore.open(keys, "test"), shard, "t")
+        for start in range(0, len(records), 100):
+            draft = writer.fold(records[start : start + 100])
+            assert draft is not None
+            writer.commit(draft)
+    return root
+
+
+def _answers(ledger: OpenLedger) -> dict[str, Any]:
+    return {view: rows(ledger, f"SELECT * FROM {view} ORDER BY ALL") for view in _VIEWS}
+
+
+def _compact(root: Path, *, pack: int, least: int) -> int:
+    store = LocalStore(root)
+    file = read_ledger_file(store)
+    policy = Policy(pack_entries=pack, least_entries=least, older_than=timedelta(0))
+    return sum(compact_shard(store, file, shard, policy, datetime.now(UTC)).until for shard in range(file.shards))
+
+
+def test_every_view_has_the_same_rows_before_in_between_and_after(ledger: Path) -> None:
+    """All columns of all views: nothing compacted, a part of it, all of it. And a question that was open goes on."""
+    with open_ledger(str(ledger)) as opened, open_ledger(str(ledger)) as early:
+        expected = _answers(opened)
+        assert len(expected["entries"]) == _REAL + 200
+        assert all(expected[view] for view in ("rejected", "secrets", "bindings", "activations", "routes"))
+        assert rows(early, "SELECT count(*) AS count FROM _log") == [{"count": _REAL + 200}]
+        assert _compact(ledger, pack=1000, least=1000) == 2000
+        with open_ledger(str(ledger)) as mixed:
+            assert mixed.shards[0].packed == 2000
+            assert mixed.shards[0].segments
+            assert _answers(mixed) == expected
+        assert _compact(ledger, pack=1000, least=1) == _REAL + 200
+        assert not list(LocalStore(ledger).list(layout.LOG))
+        with open_ledger(str(ledger)) as after:
+            assert _answers(after) == expected
+            assert run_sql(after, "SELECT count(*) FROM entries").rows == [(_REAL + 200,)]
+        assert rows(early, "SELECT count(*) AS count FROM entries") == [{"count": _REAL + 200}]
+
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs a command; its exit code and what it printed."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def command(*arguments: str) -> tuple[int, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return command
+
+
+def test_the_command_compacts_and_status_says_so(run: Run, tmp_path: Path) -> None:
+    """JSON of what was done; nothing to do is said; proofs and entries come out of packs."""
+    root = tmp_path / "ledger"
+    store, keys = LocalStore(root), LocalStore(root / "keys")
+    file = create_ledger(store, keys, name="test", topic="topic", shards=1)
+    accept_topic(store, "topic", "t")
+    writer = open_writer(store, file, KeyStore.open(keys, "test"), 0, "t")
+    for start in range(0, 60, 20):
+        draft = writer.fold(story(60)[start : start + 20])
+        assert draft is not None
+        writer.commit(draft)
+    where = ("--ledger", str(root))
+    code, said = run("compact", *where)
+    assert (code, "Nothing to compact" in said) == (0, True)
+    shown = [run("show", "0/30", *where), run("checkpoint", "--at", "40", *where)]
+    code, said = run("compact", *where, "--older-than", "0s", "--least", "1", "--json")
+    (done,) = json.loads(said)
+    assert (code, done["entries"], done["segments"], done["removed"], done["compacted"]) == (0, 60, 3, 3, 60)
+    (shard,) = json.loads(run("status", *where, "--json")[1])["shards"]
+    assert (shard["size"], shard["packs"], shard["packed"], shard["segments"]) == (60, 1, 60, 0)
+    assert [run("show", "0/30", *where), run("checkpoint", "--at", "40", *where)] == shown
+    assert run("prove", "0/30", "-o", str(tmp_path / "r.tlog-proof"), *where)[0] == 0
+    assert run("verify", *where, "--replay")[0] == 0
+
+
+def test_bad_ages_and_places_are_refused(run: Run, tmp_path: Path) -> None:
+    """With the exit codes that are documented."""
+    create_ledger(LocalStore(tmp_path / "l"), LocalStore(tmp_path / "l" / "keys"), name="t", topic="t", shards=1)
+    where = ("--ledger", str(tmp_path / "l"))
+    for age in ("", "1", "-1h", "1y", "999999999w", "ein Tag"):
+        assert run("compact", *where, "--older-than", age)[0] == 2
+    assert run("compact", *where)[0] == 0
+    assert run("compact", "--ledger", str(tmp_path / "no"))[0] == 4

@@ -13,6 +13,7 @@ __all__ = [
     "Format",
     "Json",
     "Keys",
+    "KnownAt",
     "Ledger",
     "Output",
     "Quorum",
@@ -55,13 +56,26 @@ Bootstrap = Annotated[
         "--bootstrap", "-b", metavar="HOST:PORT", envvar="LEDGER_BOOTSTRAP", show_envvar=True, help="The Kafka broker."
     ),
 ]
-Account = Annotated[str | None, typer.Option("--account", "-a", metavar="ACCOUNT", help="Only this account.")]
+Account = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account", "-a", metavar="ACCOUNT", help="Only this account; a glob ('acme-*'); may be given again."
+    ),
+]
 At = Annotated[
     str | None,
     typer.Option(
         "--at",
         metavar="TIME",
         help="As of this effective time: 2022-11-28T09:15:02Z, a date (its first instant, UTC) or '2h ago'.",
+    ),
+]
+KnownAt = Annotated[
+    str | None,
+    typer.Option(
+        "--as-known-at",
+        metavar="TIME",
+        help="Only what the ledger had received by this recorded time: with --at, a report of that day again.",
     ),
 ]
 Output = Annotated[

@@ -22,13 +22,15 @@ def rows(ledger: OpenLedger, sql: str, **parameters: Any) -> list[Row]:
         IntegrityError: `segment_unreadable`, `segment_without_checkpoint`.
         StoreError: `store_unreadable`, `out_of_memory`.
     """
-    given = {name: _text(value) if isinstance(value, str) else value for name, value in parameters.items()}
+    given = {name: _text(value) for name, value in parameters.items()}
     with store_errors():
         cursor = ledger.connection.execute(sql, given)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
-def _text(value: str) -> str:
+def _text(value: Any) -> Any:
     """A name as the database takes it: bytes of a command line that are no text become `?`, which no name in the log has."""
-    return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_text(member) for member in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -27,6 +27,8 @@ class Segment(Struct, frozen=True, kw_only=True):
     path: str
     first: int
     size: int
+    unseen: int = 0
+    """Entries at its end that do not count, because they were recorded later than the reader asks about."""
 
 
 class ShardPrefix(Struct, frozen=True, kw_only=True):

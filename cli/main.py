@@ -12,7 +12,20 @@ import typer
 from typer.exceptions import TyperException
 
 import ledger
-from cli import asking, checking, demo, keeping, proving, publishing, querying, running, tiling, verifying, witnessing
+from cli import (
+    asking,
+    checking,
+    demo,
+    keeping,
+    proving,
+    publishing,
+    querying,
+    running,
+    tiling,
+    tracing,
+    verifying,
+    witnessing,
+)
 from cli.messages import complain
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LedgerError
 
@@ -50,7 +63,20 @@ def _program(
     """A tamper-evident record of what every serverless script ran, when, and who changed it."""
 
 
-for group in (keeping, verifying, running, publishing, asking, querying, proving, checking, tiling, witnessing, demo):
+for group in (
+    keeping,
+    verifying,
+    running,
+    publishing,
+    asking,
+    tracing,
+    querying,
+    proving,
+    checking,
+    tiling,
+    witnessing,
+    demo,
+):
     group.register(app)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, overload
 
 import typer
 
@@ -103,8 +103,12 @@ def chosen_format(output: Format, as_json: bool) -> Format:
     return Format.json if as_json else output
 
 
+@overload
+def moment(text: str) -> datetime: ...
+@overload
+def moment(text: str | None) -> datetime | None: ...
 def moment(text: str | None) -> datetime | None:
-    """The time that `--at` names; None where it isn't given.
+    """The time that `--at` or an argument names; None where it isn't given.
 
     Raises:
         UsageError: `bad_time`.

@@ -39,6 +39,8 @@ LISTS = (
     ("versions", "shop", "--account", "acme"),
     ("history", "shop", "--account", "acme"),
     ("rejected",),
+    ("at", "2022-11-28T09:25:00Z"),
+    ("skew", "--delay", "1s"),
     ("sql", "SELECT * FROM activations ORDER BY ALL"),
     ("sql", "--views"),
 )
@@ -97,6 +99,8 @@ def test_csv_has_a_header_with_the_names_of_the_json(run: Run, story: Path, argu
         ("rejected",),
         ("sql", "SELECT * FROM entries"),
         ("status",),
+        ("at", "now"),
+        ("skew",),
         ("sql", "FROM changes SELECT 1 AS one"),
     ],
 )

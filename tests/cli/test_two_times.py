@@ -20,6 +20,9 @@ QUESTIONS: tuple[tuple[str, ...], ...] = (
     ("show", identifier("v-shop", 1)),
     ("show", "0/3"),
     ("rejected",),
+    ("at", "2022-11-28T09:25:00Z"),
+    ("at", "2022-11-28T12:00:00Z", "--deleted"),
+    ("skew", "--delay", "1s"),
     ("sql", "FROM entries"),
     ("sql", "FROM activations ORDER BY ALL"),
 )

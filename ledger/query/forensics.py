@@ -1,0 +1,93 @@
+"""What the questions of an incident are answered with; the same rules as `ledger.query.answers`: their JSON is only added to."""
+
+from datetime import datetime
+from typing import Any
+
+from ledger.query.answers import Answer
+
+__all__ = ["FleetRow", "Served", "SkewExample", "SkewRow", "Way"]
+
+
+class SkewExample(Answer, frozen=True, kw_only=True):
+    """An event whose time was not taken as it was, or that came late."""
+
+    entry: str
+    account: str | None
+    script: str | None
+    kind: str
+    """ahead, late or delayed, whichever is largest."""
+    seconds: float
+    stated: datetime
+    """The event's own time."""
+    effective_at: datetime
+    recorded_at: datetime
+
+
+class SkewRow(Answer, frozen=True, kw_only=True):
+    """One source of events whose clock was off, or whose events came late."""
+
+    source: str
+    events: int
+    """All of them, also those whose times were good; repeated deliveries are not counted."""
+    ahead: int
+    """Events from the future: taken as of when they were recorded."""
+    late: int
+    """Events that say they happened before something their script has on record already: taken as of that."""
+    delayed: int
+    """Events that were recorded long after they say they happened."""
+    largest_ahead_s: float | None
+    largest_late_s: float | None
+    largest_delay_s: float | None
+    last_recorded_at: datetime
+    """When the last of these was recorded."""
+    examples: list[SkewExample]
+    """The largest."""
+
+
+class Served(Answer, frozen=True, kw_only=True):
+    """A version that a deployment serves."""
+
+    version: str
+    number: int | None
+    percentage: float
+    sha256: str | None
+    """Digest of its manifest: equal where the content is."""
+    made_at: datetime | None
+    """Effective time of its making, which may be long before its deployment."""
+    author: str | None
+    """Who made it."""
+
+
+class Way(Answer, frozen=True, kw_only=True):
+    """A way in which a script is reached."""
+
+    by: str
+    """route, domain, cron, queue or workers.dev."""
+    name: str
+    """Pattern, host name, expression or queue; empty for workers.dev."""
+    since: datetime
+    """When it was last given or changed."""
+    value: Any
+    """What belongs to it: zone, settings of the queue."""
+
+
+class FleetRow(Answer, frozen=True, kw_only=True):
+    """A script as it was at a time."""
+
+    account: str
+    script: str
+    state: str
+    """active, uploaded, deleted or waiting, as in `ScriptRow`."""
+    deployment: str | None
+    number: int | None
+    entry: str | None
+    """`shard/index` of the entry that made the deployment."""
+    versions: list[Served]
+    rollback: bool
+    since: datetime | None
+    author: str | None
+    """Who deployed it."""
+    interface: str | None
+    message: str | None
+    tag: str | None
+    reached: list[Way]

@@ -91,3 +91,39 @@ class FleetRow(Answer, frozen=True, kw_only=True):
     message: str | None
     tag: str | None
     reached: list[Way]
+
+
+class Difference(Answer, frozen=True, kw_only=True):
+    """One name that differs between two sides."""
+
+    account: str
+    script: str
+    """Of the second side; of the first where the second has no such script."""
+    other: str | None
+    """`account/script` of the first side, where that is another one."""
+    aspect: str
+    """As in `Change`; `deployment` for what is active, where times or accounts are compared."""
+    name: str
+    op: str
+    """added, removed or changed."""
+    before: Any
+    after: Any
+    """Values; null where there is none. Where traffic is split and the versions differ: `{"split": [{"version", "percentage", "value"}]}`."""
+    text: str | None
+    """Of a module: a unified diff, where the blob store has both texts."""
+
+
+class DifferenceStat(Answer, frozen=True, kw_only=True):
+    """How much differs in one script."""
+
+    account: str
+    script: str
+    other: str | None
+    aspects: list[str]
+    added: int
+    removed: int
+    changed: int
+    """Names."""
+    lines_added: int
+    lines_removed: int
+    """Of modules whose texts the blob store has."""

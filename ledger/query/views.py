@@ -56,6 +56,8 @@ def connect(
     connection = duckdb.connect(":memory:", config=dict(SETTINGS))
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        # After two seconds it would stand on stdout, in the middle of the data.
+        connection.execute("SET enable_progress_bar = false")
         _create_macros(connection, blob, person, known_at)
         # DuckDB looks at the files each time a view is made that leads to them, so all views are made over nothing first.
         connection.execute(_no_lines())

@@ -23,6 +23,10 @@ QUESTIONS: tuple[tuple[str, ...], ...] = (
     ("at", "2022-11-28T09:25:00Z"),
     ("at", "2022-11-28T12:00:00Z", "--deleted"),
     ("skew", "--delay", "1s"),
+    ("diff", "2022-11-28T09:05:00Z", "2022-11-28T12:00:00Z"),
+    ("diff", "2022-11-28T09:05:00Z", "2022-11-28T12:00:00Z", "--stat"),
+    ("diff", identifier("v-shop", 1), identifier("v-shop", 2)),
+    ("diff", "acme", "other"),
     ("sql", "FROM entries"),
     ("sql", "FROM activations ORDER BY ALL"),
 )

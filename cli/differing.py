@@ -80,14 +80,14 @@ def diff(
         say("no differences")
 
 
-def readable(name: str, value: Any) -> str:
+def readable(name: str, value: Any, longest: int = _LONG) -> str:
     """A value as people read it: short; a module as its type, size and digest, a deployment as its number and id."""
     if isinstance(value, dict) and name == "active" and {"number", "id"} <= value.keys():
         return f"{value['number']} ({short(str(value['id']))})"
     if isinstance(value, dict) and name.startswith("modules/") and {"type", "size", "sha256"} <= value.keys():
         return f"{value['type']}, {value['size']} bytes, {short(str(value['sha256']))}"
     text = json_text(plain(value))
-    return text if len(text) <= _LONG else f"{text[:_LONG]}... ({len(text)} characters)"
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def _show(answers: "Sequence[Difference]") -> None:

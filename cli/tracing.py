@@ -1,4 +1,4 @@
-"""Questions of an incident: at, skew."""
+"""Questions of an incident: at, blame, skew."""
 
 # ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
 
@@ -7,20 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.describing import percent
+from cli.differing import readable
 from cli.opening import opened
 from cli.options import Account, At, Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples, moment
 from cli.output import Column, clock, emit, short
 
 if TYPE_CHECKING:
-    from ledger.query.forensics import FleetRow, SkewExample, Way
+    from ledger.query.forensics import BlameRow, FleetRow, SkewExample, Way
 
 __all__ = ["register"]
+
+_LONG: Final = 60
+"""Characters of a value that a table shows; JSON has it whole."""
 
 EXAMPLES: Final = {
     "at": (
         "ledger at 2022-11-28T09:15:02Z",
         "ledger at '2h ago' --account 'acme-*' --json",
         "ledger at 2022-11-28 --as-known-at 2022-11-29    the report of that day again",
+    ),
+    "blame": (
+        "ledger blame checkout",
+        "ledger blame checkout STRIPE_KEY --at 2022-11-28",
+        "ledger blame checkout 'bindings/*' --first",
+        "ledger blame checkout --origin --json | jq '.[].author'",
     ),
     "skew": (
         "ledger skew",
@@ -32,7 +42,7 @@ EXAMPLES: Final = {
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (at, skew):
+    for command in (at, blame, skew):
         app.command(epilog=examples(*EXAMPLES[command.__name__]))(command)
 
 
@@ -60,6 +70,44 @@ def at(
     with opened(ledger, keys, known_at) as found:
         answers = fleet_at(found, when, account=account, deleted=deleted)
     emit(answers, _FLEET, chosen_format(output, as_json), FleetRow)
+
+
+def blame(
+    script: Annotated[str, typer.Argument(metavar="SCRIPT", help="Name of the script.")],
+    ledger: Ledger,
+    glob: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME-GLOB]", help="Only these names: CART, 'modules/*', 'bindings/*', STRIPE_KEY."),
+    ] = None,
+    first: Annotated[bool, typer.Option("--first", help="Who introduced each name, whatever its value.")] = False,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Who made each value, rather than who made it live or brought it back.")
+    ] = False,
+    account: Account = None,
+    at: At = None,
+    known_at: KnownAt = None,
+    keys: Keys = None,
+    output: Output = Format.table,
+    as_json: Json = False,
+) -> None:
+    """Which entry gave each name of a script its value.
+
+    Of code, bindings and configuration: the deployment since which the value has been served without a break; a rollback
+    gave what it brought back. Of routes, domains, crons and the rest: the last entry that added or changed it. Sending
+    a value again gives nothing; a deletion of the script ends all runs.
+    """
+    from ledger.errors import UsageError
+    from ledger.query.blame import Asked
+    from ledger.query.blame import blame as ask
+    from ledger.query.forensics import BlameRow
+
+    if first and origin:
+        raise UsageError("two_questions", "--first and --origin are two questions", "give one of them")
+    when = moment(at)
+    with opened(ledger, keys, known_at) as found:
+        asked: Asked = "first" if first else "origin" if origin else "value"
+        answers = ask(found, script, glob, account=account, at=when, asked=asked)
+    emit(answers, _BLAME, chosen_format(output, as_json), BlameRow)
 
 
 def skew(
@@ -105,6 +153,12 @@ def _reached(ways: "list[Way]") -> str:
     return ", ".join(way.name if way.by in plain else f"{way.by} {way.name}".rstrip() for way in ways)
 
 
+def _made(row: "BlameRow") -> str:
+    if row.deployment is not None:
+        return f"deployment {row.deployment}"
+    return row.outcome if row.version is None else f"version {row.version}, {row.outcome}"
+
+
 def length(seconds: float | None) -> str:
     """A length of time for people: `0.4 s`, `75 s`, `12 min`, `5.5 h`, `3 d`."""
     if seconds is None:
@@ -135,6 +189,19 @@ _FLEET: Final = [
     Column("source", lambda row: row.interface),
     Column("entry", lambda row: row.entry),
     Column("reached by", lambda row: _reached(row.reached)),
+]
+
+_BLAME: Final = [
+    Column("name", lambda row: f"{row.aspect}/{row.name}"),
+    Column("value", lambda row: readable(row.name, row.value, _LONG)),
+    Column("versions", lambda row: ", ".join(f"v{number}" for number in row.versions)),
+    Column("", lambda row: row.op),
+    Column("by", _made),
+    Column("time", lambda row: clock(row.effective_at)),
+    Column("author", lambda row: short(row.author)),
+    Column("source", lambda row: row.interface),
+    Column("entry", lambda row: row.entry),
+    Column("message", lambda row: row.message),
 ]
 
 _SKEW: Final = [

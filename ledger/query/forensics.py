@@ -5,7 +5,7 @@ from typing import Any
 
 from ledger.query.answers import Answer
 
-__all__ = ["FleetRow", "Served", "SkewExample", "SkewRow", "Way"]
+__all__ = ["BlameRow", "Difference", "DifferenceStat", "FleetRow", "Served", "SkewExample", "SkewRow", "Way"]
 
 
 class SkewExample(Answer, frozen=True, kw_only=True):
@@ -127,3 +127,29 @@ class DifferenceStat(Answer, frozen=True, kw_only=True):
     lines_added: int
     lines_removed: int
     """Of modules whose texts the blob store has."""
+
+
+class BlameRow(Answer, frozen=True, kw_only=True):
+    """A name of a script, and the entry that gave it its value (or introduced it, or made the value)."""
+
+    account: str
+    script: str
+    aspect: str
+    name: str
+    value: Any
+    versions: list[int]
+    """Numbers of the versions served now that have this value; empty for what leads to the script."""
+    op: str
+    """What the entry did: added, changed, restored (by a rollback); unchanged, of a first version that took it over."""
+    entry: str
+    outcome: str
+    version: int | None
+    """Number of the version that the entry made."""
+    deployment: int | None
+    """Number of the deployment that the entry made."""
+    effective_at: datetime
+    recorded_at: datetime
+    author: str | None
+    interface: str | None
+    message: str | None
+    tag: str | None

@@ -1,4 +1,4 @@
-"""Questions of an incident: at, blame, skew."""
+"""Questions of an incident: at, blame, who, skew."""
 
 # ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.describing import percent
+from cli.describing import change_text, made, percent, some
 from cli.differing import readable
+from cli.messages import say
 from cli.opening import opened
 from cli.options import Account, At, Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples, moment
 from cli.output import Column, clock, emit, short
@@ -32,6 +33,11 @@ EXAMPLES: Final = {
         "ledger blame checkout 'bindings/*' --first",
         "ledger blame checkout --origin --json | jq '.[].author'",
     ),
+    "who": (
+        "ledger who ana@acme.example",
+        "ledger who 9f86d081 --account acme    by pseudonym, where the keys are not at hand",
+        "ledger who ana@acme.example --summary --json",
+    ),
     "skew": (
         "ledger skew",
         "ledger skew --delay 1h --json | jq '.[0].examples'",
@@ -42,7 +48,7 @@ EXAMPLES: Final = {
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (at, blame, skew):
+    for command in (at, blame, who, skew):
         app.command(epilog=examples(*EXAMPLES[command.__name__]))(command)
 
 
@@ -108,6 +114,45 @@ def blame(
         asked: Asked = "first" if first else "origin" if origin else "value"
         answers = ask(found, script, glob, account=account, at=when, asked=asked)
     emit(answers, _BLAME, chosen_format(output, as_json), BlameRow)
+
+
+def who(
+    person: Annotated[
+        str,
+        typer.Argument(
+            metavar="PERSON", help="E-mail address or id of a person or token, or the start of a pseudonym."
+        ),
+    ],
+    ledger: Ledger,
+    summary: Annotated[bool, typer.Option("--summary", help="Only how much, by script and interface.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many; default all.")
+    ] = None,
+    account: Account = None,
+    at: At = None,
+    known_at: KnownAt = None,
+    keys: Keys = None,
+    output: Output = Format.table,
+    as_json: Json = False,
+) -> None:
+    """What a person or token changed, newest first.
+
+    Also what a token did on the person's behalf. Needs the key store to find anybody by address or id; without it a
+    pseudonym is enough. With an erased person's key their address is gone too.
+    """
+    from ledger.query.forensics import DoneRow, DoneSummary
+    from ledger.query.persons import done_by, summed_up
+
+    when, chosen = moment(at), chosen_format(output, as_json)
+    with opened(ledger, keys, known_at) as found:
+        answers = done_by(found, person, account=account, at=when)
+    if summary:
+        emit(summed_up(answers)[:limit], _SUMMARY, chosen, DoneSummary)
+        return
+    emit(answers[:limit], _DONE, chosen, DoneRow)
+    if chosen is Format.table:
+        scripts = len({(row.account, row.script) for row in answers})
+        say(f"{len(answers)} entries about {scripts} scripts; --summary counts them by script and interface")
 
 
 def skew(
@@ -202,6 +247,28 @@ _BLAME: Final = [
     Column("source", lambda row: row.interface),
     Column("entry", lambda row: row.entry),
     Column("message", lambda row: row.message),
+]
+
+_DONE: Final = [
+    Column("time", lambda row: clock(row.effective_at)),
+    Column("account", lambda row: row.account),
+    Column("script", lambda row: row.script),
+    Column("what", made),
+    Column("author", lambda row: short(row.author)),
+    Column("source", lambda row: row.interface),
+    Column("entry", lambda row: row.entry),
+    Column("changes", lambda row: some([change_text(change) for change in row.changes])),
+    Column("message", lambda row: row.message),
+]
+
+_SUMMARY: Final = [
+    Column("account", lambda row: row.account),
+    Column("script", lambda row: row.script),
+    Column("source", lambda row: row.interface),
+    Column("entries", lambda row: str(row.entries)),
+    Column("deployments", lambda row: str(row.deployments)),
+    Column("first", lambda row: clock(row.first_at)),
+    Column("last", lambda row: clock(row.last_at)),
 ]
 
 _SKEW: Final = [

@@ -3,20 +3,19 @@
 Three questions about a name, each answered within the script's present life (a deletion ends one):
 
 - *value*: the oldest deployment of the unbroken run of deployments, up to the active one, that all serve the value to some
-  traffic. So a rollback is what gave back the values that it brought back, and who merely sent a value again gave nothing. Of
-  what leads to a script: the last entry that added or changed it.
+  traffic. So a rollback is what gave back the values that it brought back, and who merely sent a value again gave nothing. What
+  leads to a script is compared likewise, over all entries that changed any of it.
 - *first*: the same for the name, whatever its value: since when it has been there without a break.
 - *origin*: the oldest version, deployed or not, that has the value under the name: who made it rather than who made it live.
 
 A secret without a MAC has a new value whenever an event mentions it, for nobody can see that it is the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal, assert_never
 
-from ledger.errors import IntegrityError
 from ledger.model.jsontext import sorted_json
 from ledger.query.contents import Content, Name, Version, versions_of
 from ledger.query.forensics import BlameRow
@@ -52,7 +51,7 @@ def blame(
     Raises:
         NotFoundError: `script_not_found`.
         UsageError: `ambiguous_script`.
-        IntegrityError: `version_missing`, `changes_missing`.
+        IntegrityError: `version_missing`.
     """
     home = find_script(ledger, script, account)
     story = timeline(ledger, home, script, at or END_OF_TIME)
@@ -104,24 +103,16 @@ def _given(
 ) -> tuple[Step, str]:
     match asked:
         case "value":
-            place = _run_start(live, lambda version: values.of(version, name) == value)
+            place = _last_run([any(values.of(version, name) == value for version in step.served) for step in live])
             return live[place], _op(live, place, values, name)
         case "first":
-            place = _run_start(live, lambda version: values.has(version, name))
+            place = _last_run([any(values.has(version, name) for version in step.served) for step in live])
             return live[place], "added"
         case "origin":
             # An older life's version is known only where it was deployed again in this one.
             maker = next(step for step in story if step.version and values.of(step.version, name) == value)
             return maker, maker.changes.get(name, "unchanged")
     assert_never(asked)
-
-
-def _run_start(live: Sequence[Step], fits: Callable[[str], bool]) -> int:
-    """Where the run that ends with the newest deployment begins: all in it serve a version that fits."""
-    place = len(live) - 1
-    while place > 0 and any(map(fits, live[place - 1].served)):
-        place -= 1
-    return place
 
 
 def _op(live: Sequence[Step], place: int, values: "_Values", name: Name) -> str:
@@ -172,39 +163,34 @@ def _is_unknowable(name: Name, value: Any) -> bool:
 
 
 def _triggers(life: Sequence[Step], asked: Asked) -> list[_Found]:
-    """What leads to the script now. Every change of it is in an entry's changes."""
-    changed = [step for step in life if step.triggers is not None]
-    current = changed[-1].triggers if changed and changed[-1].triggers else {}
+    """What leads to the script now: each entry that changed any of it holds all of it."""
+    held = [(step, step.triggers) for step in life if step.triggers is not None]
+    current = held[-1][1] if held else {}
     found: list[_Found] = []
     for name, value in current.items():
-        steps = [step for step in changed if name in step.changes]
-        place = _trigger_place(steps, name, value, asked)
-        if place is None:
-            raise IntegrityError(
-                "changes_missing", f"no entry says where {'/'.join(name)} came from", "run `ledger verify --replay`"
-            )
-        found.append((name, value, [], steps[place], steps[place].changes[name]))
+        wanted = sorted_json(value)
+        has = [name in triggers for _, triggers in held]
+        same = [name in triggers and sorted_json(triggers[name]) == wanted for _, triggers in held]
+        match asked:
+            case "value":
+                place = _last_run(same)
+            case "first":
+                place = _last_run(has)
+            case "origin":
+                place = same.index(True)
+            case _:
+                assert_never(asked)
+        op = "changed" if place and has[place - 1] else "added"
+        found.append((name, value, [], held[place][0], op))
     return found
 
 
-def _trigger_place(steps: Sequence[Step], name: Name, value: Any, asked: Asked) -> int | None:
-    places = range(len(steps))
-    match asked:
-        case "value":
-            fitting = [place for place in places if steps[place].changes[name] != "removed"]
-        case "first":
-            fitting = [place for place in places if steps[place].changes[name] == "added"]
-        case "origin":
-            wanted = sorted_json(value)
-            given = [(steps[place].triggers or {}).get(name) for place in places]
-            fitting = [
-                place
-                for place in places
-                if steps[place].changes[name] != "removed" and sorted_json(given[place]) == wanted
-            ][:1]
-        case _:
-            assert_never(asked)
-    return fitting[-1] if fitting else None
+def _last_run(fits: Sequence[bool]) -> int:
+    """Where the run of what fits begins that ends with the last."""
+    place = len(fits) - 1
+    while place > 0 and fits[place - 1]:
+        place -= 1
+    return place
 
 
 def _fits(name: Name, glob: str) -> bool:

@@ -3,9 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from ledger.query.answers import Answer
+from ledger.query.answers import Answer, Change
 
-__all__ = ["BlameRow", "Difference", "DifferenceStat", "FleetRow", "Served", "SkewExample", "SkewRow", "Way"]
+__all__ = [
+    "BlameRow",
+    "Difference",
+    "DifferenceStat",
+    "DoneRow",
+    "DoneSummary",
+    "FleetRow",
+    "Served",
+    "SkewExample",
+    "SkewRow",
+    "Way",
+]
 
 
 class SkewExample(Answer, frozen=True, kw_only=True):
@@ -153,3 +164,37 @@ class BlameRow(Answer, frozen=True, kw_only=True):
     interface: str | None
     message: str | None
     tag: str | None
+
+
+class DoneRow(Answer, frozen=True, kw_only=True):
+    """An entry by somebody that changed a script."""
+
+    account: str
+    script: str
+    entry: str
+    effective_at: datetime
+    recorded_at: datetime
+    outcome: str
+    actor: str
+    """Pseudonym."""
+    actor_type: str | None
+    """user, token or system."""
+    author: str | None
+    interface: str | None
+    message: str | None
+    tag: str | None
+    version: int | None
+    deployment: int | None
+    changes: list[Change]
+
+
+class DoneSummary(Answer, frozen=True, kw_only=True):
+    """How much somebody changed of one script through one interface."""
+
+    account: str
+    script: str
+    interface: str | None
+    entries: int
+    deployments: int
+    first_at: datetime
+    last_at: datetime

@@ -43,6 +43,8 @@ LISTS = (
     ("skew", "--delay", "1s"),
     ("diff", "2022-11-28T09:05:00Z", "2022-11-28T12:00:00Z"),
     ("diff", "acme", "other", "--stat"),
+    ("who", "bbbb"),
+    ("who", "bbbb", "--summary"),
     ("blame", "shop", "--account", "acme", "--at", "2022-11-28T09:25:00Z"),
     ("sql", "SELECT * FROM activations ORDER BY ALL"),
     ("sql", "--views"),

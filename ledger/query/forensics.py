@@ -12,6 +12,7 @@ __all__ = [
     "DoneRow",
     "DoneSummary",
     "FleetRow",
+    "HeldRow",
     "Served",
     "SkewExample",
     "SkewRow",
@@ -198,3 +199,24 @@ class DoneSummary(Answer, frozen=True, kw_only=True):
     deployments: int
     first_at: datetime
     last_at: datetime
+
+
+class HeldRow(Answer, frozen=True, kw_only=True):
+    """A version that held the tested value, and a time in which it was live; one row for each such time."""
+
+    account: str
+    script: str
+    name: str
+    match: str
+    """same; or unknown, where the secret was recorded without a MAC."""
+    version: str
+    number: int
+    deployment: str | None
+    """The deployment that served it; None where none did."""
+    deployment_number: int | None
+    percentage: float | None
+    live_from: datetime | None
+    live_to: datetime | None
+    """None while it is live, and where it never was."""
+    entry: str | None
+    """`shard/index` of the entry that made the deployment."""

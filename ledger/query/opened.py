@@ -40,7 +40,7 @@ class OpenLedger:
         about: LedgerFile,
         store: Store,
         root: Path,
-        people: PeopleReader | None,
+        key_store: Store | None,
         *,
         known_at: datetime | None = None,
     ) -> None:
@@ -49,7 +49,9 @@ class OpenLedger:
         self.store = store
         self.root = root
         """Where the segments lie as files: the ledger's own directory, or a copy of the log where it is an object store."""
-        self.people = people
+        self.key_store = key_store
+        """Where the keys are; None where there are none: then people are pseudonyms, and secrets cannot be tested."""
+        self.people = None if key_store is None else PeopleReader(key_store)
         self.known_at = known_at
         """Nothing that was recorded later is seen; None where all is."""
         self._resources = ExitStack()
@@ -125,7 +127,7 @@ def open_ledger(location: str, *, keys: str | None = None, known_at: datetime | 
     store, about = read_about(location)
     with ExitStack() as stack:
         root = store.root.resolve() if isinstance(store, LocalStore) else _copy_log(store, stack)
-        opened = OpenLedger(location, about, store, root, _people(store, keys), known_at=known_at)
+        opened = OpenLedger(location, about, store, root, _key_store(store, keys), known_at=known_at)
         stack.callback(opened.close)
         yield opened
 
@@ -156,7 +158,7 @@ def _check_readable(root: Path) -> None:
         ) from error
 
 
-def _people(store: Store, keys: str | None) -> PeopleReader | None:
+def _key_store(store: Store, keys: str | None) -> Store | None:
     if keys is not None:
         key_store = open_store(keys)
         if isinstance(key_store, LocalStore) and not key_store.root.is_dir():
@@ -165,9 +167,9 @@ def _people(store: Store, keys: str | None) -> PeopleReader | None:
                 f"there are no keys at {keys}",
                 "give the ledger's key directory, or see pseudonyms without --keys",
             )
-        return PeopleReader(key_store)
+        return key_store
     if isinstance(store, LocalStore) and (store.root / layout.KEYS).is_dir():
-        return PeopleReader(LocalStore(store.root / layout.KEYS))
+        return LocalStore(store.root / layout.KEYS)
     return None
 
 

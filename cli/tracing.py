@@ -1,4 +1,4 @@
-"""Questions of an incident: at, blame, who, skew."""
+"""Questions of an incident: at, blame, who, explain, skew."""
 
 # ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
 
@@ -11,7 +11,8 @@ from cli.differing import readable
 from cli.messages import say
 from cli.opening import opened
 from cli.options import Account, At, Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples, moment
-from cli.output import Column, clock, emit, short
+from cli.output import Column, clock, emit, emit_one, short
+from cli.tables import printable
 
 if TYPE_CHECKING:
     from ledger.query.forensics import BlameRow, FleetRow, SkewExample, Way
@@ -38,6 +39,7 @@ EXAMPLES: Final = {
         "ledger who 9f86d081 --account acme    by pseudonym, where the keys are not at hand",
         "ledger who ana@acme.example --summary --json",
     ),
+    "explain": ("ledger explain b6dec083", "ledger explain 3/41 --json | jq -r '.sentences[]'"),
     "skew": (
         "ledger skew",
         "ledger skew --delay 1h --json | jq '.[0].examples'",
@@ -48,7 +50,7 @@ EXAMPLES: Final = {
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (at, blame, who, skew):
+    for command in (at, blame, who, explain, skew):
         app.command(epilog=examples(*EXAMPLES[command.__name__]))(command)
 
 
@@ -153,6 +155,36 @@ def who(
     if chosen is Format.table:
         scripts = len({(row.account, row.script) for row in answers})
         say(f"{len(answers)} entries about {scripts} scripts; --summary counts them by script and interface")
+
+
+def explain(
+    id: Annotated[
+        str, typer.Argument(metavar="ID", help="Start of a version's or deployment's id, or an entry as SHARD/INDEX.")
+    ],
+    ledger: Ledger,
+    at: At = None,
+    known_at: KnownAt = None,
+    keys: Keys = None,
+    output: Output = Format.table,
+    as_json: Json = False,
+) -> None:
+    """What an entry, deployment or version was, in sentences.
+
+    What changed and from what, by whom, how it was reached, how long it was live and what replaced it. In JSON the facts
+    stand beside the sentences.
+    """
+    from ledger.query.explaining import explain as ask
+
+    when = moment(at)
+    with opened(ledger, keys, known_at) as found:
+        answer = ask(found, id, when)
+
+    def show() -> None:
+        for sentence in answer.sentences:
+            print(printable(sentence))
+        say(f"To prove it: ledger prove {answer.entry}")
+
+    emit_one(answer, show, chosen_format(output, as_json))
 
 
 def skew(

@@ -21,7 +21,7 @@ from ledger.query.questions import END_OF_TIME
 from ledger.query.rows import rows
 from ledger.query.texts import ModuleTexts, count_lines
 
-__all__ = ["compare", "differences", "summed"]
+__all__ = ["compare", "differences", "summed", "whole_content"]
 
 _SERVED: Final = """
 SELECT deployment.versions AS versions FROM _log WHERE deployment.id = $id
@@ -96,6 +96,15 @@ def compare(before: Content, after: Content) -> list[tuple[str, str, str, Any, A
         elif sorted_json(old) != sorted_json(new):
             found.append((aspect, name, "changed", old, new))
     return found
+
+
+def whole_content(served: Mapping[str, float], versions: Mapping[str, Version]) -> Content:
+    """All that served versions hold. Where those that share the traffic differ in a name, its value is the list of theirs."""
+    parts = sorted(
+        ((versions[version], share) for version, share in served.items() if share),
+        key=lambda part: (-part[1], -part[0].number),
+    )
+    return {name: _agreed(name, parts) for name in {name for version, _ in parts for name in version.content}}
 
 
 def _sides(
@@ -198,17 +207,7 @@ def _compare_sides(
 
 
 def _whole(side: _Side | None, versions: Mapping[str, Version]) -> Content:
-    """All that a side has. Where versions that share the traffic differ in a name, its value is the list of theirs."""
-    if side is None:
-        return {}
-    parts = sorted(
-        ((versions[version], share) for version, share in side.served.items() if share),
-        key=lambda part: (-part[1], -part[0].number),
-    )
-    content = dict(side.beside)
-    for name in {name for version, _ in parts for name in version.content}:
-        content[name] = _agreed(name, parts)
-    return content
+    return {} if side is None else whole_content(side.served, versions) | dict(side.beside)
 
 
 def _agreed(name: tuple[str, str], parts: Sequence[tuple[Version, float]]) -> Any:

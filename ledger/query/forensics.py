@@ -7,10 +7,12 @@ from ledger.query.answers import Answer, Change
 
 __all__ = [
     "BlameRow",
+    "ChangedValue",
     "Difference",
     "DifferenceStat",
     "DoneRow",
     "DoneSummary",
+    "Explained",
     "FleetRow",
     "HeldRow",
     "Served",
@@ -220,3 +222,42 @@ class HeldRow(Answer, frozen=True, kw_only=True):
     """None while it is live, and where it never was."""
     entry: str | None
     """`shard/index` of the entry that made the deployment."""
+
+
+class ChangedValue(Answer, frozen=True, kw_only=True):
+    """A name that an entry changed, with its values."""
+
+    aspect: str
+    name: str
+    op: str
+    before: Any
+    after: Any
+
+
+class Explained(Answer, frozen=True, kw_only=True):
+    """An entry in sentences, and the facts that they rest on."""
+
+    entry: str
+    account: str
+    script: str
+    outcome: str
+    version: int | None
+    deployment: int | None
+    effective_at: datetime
+    recorded_at: datetime
+    author: str | None
+    interface: str | None
+    message: str | None
+    tag: str | None
+    replaced: int | None
+    """Number of the deployment that was active before."""
+    changes: list[ChangedValue]
+    """Against what was active before; of an upload against the version before."""
+    reached: list[str]
+    """How the script was reached then: `routes/PATTERN`, `crons/EXPRESSION`, ..."""
+    live_from: datetime | None
+    live_to: datetime | None
+    """When it was replaced, or the script deleted; None where it is live, or never was."""
+    next_entry: str | None
+    """The entry that ended it."""
+    sentences: list[str]

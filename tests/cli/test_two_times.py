@@ -27,6 +27,8 @@ QUESTIONS: tuple[tuple[str, ...], ...] = (
     ("diff", "2022-11-28T09:05:00Z", "2022-11-28T12:00:00Z", "--stat"),
     ("diff", identifier("v-shop", 1), identifier("v-shop", 2)),
     ("diff", "acme", "other"),
+    ("explain", identifier("d-shop", 2)),
+    ("explain", "0/3"),
     ("who", "aaaa"),
     ("who", "aaaa", "--summary"),
     ("blame", "shop", "--account", "acme"),

@@ -116,6 +116,8 @@ def blame(
         asked: Asked = "first" if first else "origin" if origin else "value"
         answers = ask(found, script, glob, account=account, at=when, asked=asked)
     emit(answers, _BLAME, chosen_format(output, as_json), BlameRow)
+    if not answers:
+        say("there is no such name" if glob else "nothing was active, and nothing led to the script")
 
 
 def who(
@@ -153,8 +155,7 @@ def who(
         return
     emit(answers[:limit], _DONE, chosen, DoneRow)
     if chosen is Format.table:
-        scripts = len({(row.account, row.script) for row in answers})
-        say(f"{len(answers)} entries about {scripts} scripts; --summary counts them by script and interface")
+        say(f"{len(answers)} in all; --summary counts them by script and interface")
 
 
 def explain(

@@ -58,7 +58,7 @@ def blame(
     life = _present_life(story)
     made = [step.version for step in life if step.version] if asked == "origin" else []
     served = [version for step in life for version in step.served]
-    versions = versions_of(ledger, [*made, *served])
+    versions = versions_of(ledger, [*made, *served], account=home, script=script)
     found = [*_versioned(story, life, versions, asked), *_triggers(life, asked)]
     return [
         _row(home, script, name, *rest)

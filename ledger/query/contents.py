@@ -35,7 +35,8 @@ ORDER BY account, script
 """
 
 _VERSIONS: Final = """
-SELECT account, script, version, number, sha256, manifest FROM versions WHERE version IN (SELECT unnest($ids))
+SELECT account, script, version, number, sha256, manifest FROM versions
+WHERE version IN (SELECT unnest($ids)) AND ($account IS NULL OR account = $account) AND ($script IS NULL OR script = $script)
 """
 
 
@@ -96,15 +97,17 @@ def states(
     ]
 
 
-def versions_of(ledger: OpenLedger, ids: Iterable[str]) -> dict[str, Version]:
-    """These versions, by id.
+def versions_of(
+    ledger: OpenLedger, ids: Iterable[str], *, account: str | None = None, script: str | None = None
+) -> dict[str, Version]:
+    """These versions, by id. Where all are of one script, to say so spares looking at others.
 
     Raises:
         IntegrityError: `version_missing`, where a deployment serves one that the log doesn't have, or without its content.
     """
     wanted = sorted(set(ids))
     found: dict[str, Version] = {}
-    for row in rows(ledger, _VERSIONS, ids=wanted) if wanted else []:
+    for row in rows(ledger, _VERSIONS, ids=wanted, account=account, script=script) if wanted else []:
         if row["manifest"] is not None:
             known = {name: row[name] for name in ("account", "script", "number", "sha256")}
             content = named(msgspec.json.decode(row["manifest"]))

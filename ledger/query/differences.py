@@ -154,8 +154,8 @@ def _side(state: ScriptState, *, named: bool = True) -> _Side:
     if named and state.deployment is not None:
         versions = dict(sorted(state.versions.items()))
         beside["deployment", "active"] = {"id": state.deployment, "number": state.number, "versions": versions}
-    if state.deployment is None:
-        beside["deployment", "state"] = state.state
+    if not named or state.deployment is None:
+        beside["deployment", "state"] = state.state  # so that a script is seen which has nothing else
     return _Side(state.account, state.script, state.versions, beside)
 
 

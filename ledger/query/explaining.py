@@ -53,7 +53,7 @@ def explain(ledger: OpenLedger, text: str, at: datetime | None = None) -> Explai
     step = steps[place]
     before = next((one for one in reversed(steps[:place]) if is_live(one)), None)
     ending = _ending(steps, place)
-    changes = _changes(ledger, steps, place, before)
+    changes = _changes(ledger, account, script, steps, place, before)
     reached = _reached(steps[: place + 1])
     is_deployment = step.deployment is not None
     return Explained(
@@ -109,7 +109,9 @@ def _nothing(entry: str, why: str) -> NotFoundError:
 # --- facts
 
 
-def _changes(ledger: OpenLedger, steps: Sequence[Step], place: int, before: Step | None) -> list[ChangedValue]:
+def _changes(
+    ledger: OpenLedger, account: str, script: str, steps: Sequence[Step], place: int, before: Step | None
+) -> list[ChangedValue]:
     """Values before and after: of what is served, or of the version made; and of what leads to the script."""
     step = steps[place]
     old: Mapping[str, float] = before.served if before else {}
@@ -120,7 +122,7 @@ def _changes(ledger: OpenLedger, steps: Sequence[Step], place: int, before: Step
         old = old or ({newest: 100} if newest else {})
     elif step.outcome == "changed":
         old = new = {}
-    versions = versions_of(ledger, [*old, *new])
+    versions = versions_of(ledger, [*old, *new], account=account, script=script)
     then = _triggers(steps[:place]), _triggers(steps[: place + 1])
     return [
         ChangedValue(aspect=aspect, name=name, op=op, before=one, after=other)

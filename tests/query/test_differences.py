@@ -101,6 +101,10 @@ def test_accounts_are_compared_script_by_script(ledger: OpenLedger) -> None:
     found = differences(ledger, "acme", "other", at=datetime.fromisoformat(at(25)))
     assert {(one.account, one.script, one.other) for one in found} == {("other", "shop", "acme/shop")}
     assert "deployment" not in {one.aspect for one in found}
+    only = differences(ledger, "acme", "other")
+    assert [(one.script, one.name, one.before, one.after) for one in only if one.script == "shop"] == [
+        ("shop", "state", None, "active")
+    ]
     with pytest.raises(NotFoundError, match="no script blog in the account other"):
         differences(ledger, "account:acme", "account:other", "blog")
     with pytest.raises(NotFoundError, match="no script of the account nobody"):

@@ -10,7 +10,7 @@ import typer
 from cli import describing
 from cli.messages import say
 from cli.opening import opened
-from cli.options import Account, At, Format, Json, Keys, Ledger, Output, chosen_format, examples, moment
+from cli.options import Account, At, Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples, moment
 from cli.output import emit, emit_one
 
 __all__ = ["register"]
@@ -22,7 +22,11 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 EXAMPLES: Final = {
     "status": ("ledger status --ledger ./demo-ledger", "ledger status --json | jq .outcomes"),
-    "scripts": ("ledger scripts", "ledger scripts --account acme --at 2022-11-28T09:15:02Z"),
+    "scripts": (
+        "ledger scripts",
+        "ledger scripts --account acme --at 2022-11-28T09:15:02Z",
+        "ledger scripts --account 'acme-*' --at 2022-11-28 --as-known-at 2022-11-29",
+    ),
     "deployments": (
         "ledger deployments checkout",
         "ledger deployments checkout --all --format csv",
@@ -45,11 +49,17 @@ def register(app: typer.Typer) -> None:
         app.command(epilog=examples(*EXAMPLES[command.__name__]))(command)
 
 
-def status(ledger: Ledger, keys: Keys = None, output: Output = Format.table, as_json: Json = False) -> None:
+def status(
+    ledger: Ledger,
+    known_at: KnownAt = None,
+    keys: Keys = None,
+    output: Output = Format.table,
+    as_json: Json = False,
+) -> None:
     """Sizes, checkpoints, last recorded time, outcomes."""
     from ledger.query import questions
 
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         answer = questions.status(found)
     emit_one(answer, lambda: describing.show_status(answer), chosen_format(output, as_json))
 
@@ -59,6 +69,7 @@ def scripts(
     account: Account = None,
     at: At = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Deleted ones too.")] = False,
+    known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -68,7 +79,7 @@ def scripts(
     from ledger.query.answers import ScriptRow
 
     when = moment(at)
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         answers = questions.scripts(found, account=account, at=when, deleted=deleted)
     emit(answers, describing.SCRIPTS, chosen_format(output, as_json), ScriptRow)
 
@@ -80,6 +91,7 @@ def deployments(
     everything: All = False,
     account: Account = None,
     at: At = None,
+    known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -92,7 +104,7 @@ def deployments(
     from ledger.query.answers import DeploymentRow
 
     when = moment(at)
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         answers = questions.deployments(found, script, account=account, at=when, limit=None if everything else limit)
     emit(answers, describing.DEPLOYMENTS, chosen_format(output, as_json), DeploymentRow)
 
@@ -104,6 +116,7 @@ def versions(
     everything: All = False,
     account: Account = None,
     at: At = None,
+    known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -116,7 +129,7 @@ def versions(
     from ledger.query.answers import VersionRow
 
     when = moment(at)
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         answers = questions.versions(found, script, account=account, at=when, limit=None if everything else limit)
     emit(answers, describing.VERSIONS, chosen_format(output, as_json), VersionRow)
 
@@ -129,6 +142,7 @@ def show(
     raw: Annotated[
         bool, typer.Option("--bytes", help="Of a rejected entry: the bytes that were received, from quarantine.")
     ] = False,
+    known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -136,7 +150,7 @@ def show(
     """Show one version, deployment or entry, whole."""
     from ledger.query import showing
 
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         if raw:
             sys.stdout.flush()
             sys.stdout.buffer.write(showing.quarantined_bytes(found, id))
@@ -153,6 +167,7 @@ def history(
     ] = None,
     account: Account = None,
     at: At = None,
+    known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -165,7 +180,7 @@ def history(
     from ledger.query.answers import HistoryRow
 
     when = moment(at)
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         answers = questions.history(found, script, account=account, at=when, limit=limit)
     emit(answers, describing.HISTORY, chosen_format(output, as_json), HistoryRow)
 
@@ -176,6 +191,7 @@ def rejected(
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many; default all.")
     ] = None,
     account: Account = None,
+    known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -184,7 +200,7 @@ def rejected(
     from ledger.query import questions
     from ledger.query.answers import RejectedRow
 
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         answers = questions.rejected(found, account=account, limit=limit)
     emit(answers, describing.REJECTED, chosen_format(output, as_json), RejectedRow)
     kept = next((answer.entry for answer in answers if answer.quarantine), None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ShownVersion,
         Status,
     )
+    from ledger.query.forensics import DoneRow
     from ledger.query.showing import Shown
     from ledger.verify.findings import Problem, Report
 
@@ -29,9 +30,13 @@ __all__ = [
     "REJECTED",
     "SCRIPTS",
     "VERSIONS",
+    "change_text",
+    "made",
+    "percent",
     "show_report",
     "show_status",
     "show_whole",
+    "some",
 ]
 
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
@@ -59,29 +64,34 @@ def _note(row: "DeploymentRow") -> str:
 def _reached(row: "ScriptRow") -> str:
     ways = [*row.domains, *row.routes, *(["workers.dev"] if row.subdomain else [])]
     ways += [f"cron {cron}" for cron in row.crons] + [f"queue {queue}" for queue in row.queues]
-    return _some(ways)
+    return some(ways)
 
 
-def _change(change: "Change") -> str:
+def change_text(change: "Change") -> str:
+    """A change as people read it: `+bindings/CART`."""
     return f"{_SIGNS.get(change.op, change.op)}{change.aspect}/{change.name}"
 
 
-def _made(row: "HistoryRow") -> str:
-    if row.lost_to is not None:
-        return f"lost to {row.lost_to}"
-    if row.action is not None:
-        return f"{row.outcome} {row.action}"
+def made(row: "HistoryRow | DoneRow") -> str:
+    """What an entry did and made: `deployed v12 d15`."""
     version = f" v{row.version}" if row.version is not None else ""
     deployment = f" d{row.deployment}" if row.deployment is not None else ""
     return f"{row.outcome}{version}{deployment}"
 
 
-def _told(row: "HistoryRow | NoteRow") -> str:
+def _what(row: "HistoryRow") -> str:
+    if row.lost_to is not None:
+        return f"lost to {row.lost_to}"
+    return made(row) if row.action is None else f"{row.outcome} {row.action}"
+
+
+def told(row: "HistoryRow | NoteRow") -> str:
     """What a note says."""
     return row.detail if isinstance(row.detail, str) else "" if row.detail is None else json_text(plain(row.detail))
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     rest = len(names) - _LONG_LIST
     return ", ".join(names[:_LONG_LIST]) + (f", and {rest} more" if rest > 0 else "")
 
@@ -127,11 +137,11 @@ VERSIONS: Final = [
 HISTORY: Final = [
     Column("entry", lambda row: row.entry),
     Column("time", lambda row: clock(row.effective_at)),
-    Column("what", _made),
+    Column("what", _what),
     Column("author", lambda row: short(row.author)),
     Column("source", lambda row: row.interface),
-    Column("changes", lambda row: _some([_change(change) for change in row.changes])),
-    Column("message", lambda row: row.message or _told(row)),
+    Column("changes", lambda row: some([change_text(change) for change in row.changes])),
+    Column("message", lambda row: row.message or told(row)),
 ]
 
 NOTES: Final = [
@@ -140,7 +150,7 @@ NOTES: Final = [
     Column("account", lambda row: row.account),
     Column("about", lambda row: short(row.subject)),
     Column("action", lambda row: row.action),
-    Column("detail", _told),
+    Column("detail", told),
     Column("author", lambda row: short(row.author)),
     Column("source", lambda row: row.interface),
 ]
@@ -170,7 +180,7 @@ def show_status(status: "Status") -> None:
             ("entries", str(status.size)),
             ("active scripts", f"{status.scripts} in {status.accounts} accounts"),
             ("last recorded", clock(status.last_recorded_at)),
-            ("lost records", _some([_lost(lost) for lost in status.lost])),
+            ("lost records", some([_lost(lost) for lost in status.lost])),
         ]
     )
     if status.outcomes:
@@ -212,7 +222,7 @@ def show_report(report: "Report") -> None:
             ("verdict", "verified" if report.ok else "NOT VERIFIED"),
             ("entries", str(report.entries)),
             ("key", f"{report.vkey} ({_TRUST[report.trust]})"),
-            ("extends", _some(report.extends)),
+            ("extends", some(report.extends)),
             ("witnessed", "; ".join(report.witnessed)),
         ]
     )
@@ -279,7 +289,7 @@ def _show_deployment(shown: "ShownDeployment") -> None:
     if shown.changes:
         print("\nchanges")
         for change in shown.changes:
-            print(f"  {printable(_change(change))}")
+            print(f"  {printable(change_text(change))}")
     for version in shown.versions:
         print()
         _show_version(version)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, overload
 
 import typer
 
@@ -13,6 +13,7 @@ __all__ = [
     "Format",
     "Json",
     "Keys",
+    "KnownAt",
     "Ledger",
     "Output",
     "Quorum",
@@ -64,13 +65,26 @@ Set = Annotated[
         help="Any setting of `ledger config`, such as sasl_mechanism=PLAIN; may be given again.",
     ),
 ]
-Account = Annotated[str | None, typer.Option("--account", "-a", metavar="ACCOUNT", help="Only this account.")]
+Account = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account", "-a", metavar="ACCOUNT", help="Only this account; a glob ('acme-*'); may be given again."
+    ),
+]
 At = Annotated[
     str | None,
     typer.Option(
         "--at",
         metavar="TIME",
         help="As of this effective time: 2022-11-28T09:15:02Z, a date (its first instant, UTC) or '2h ago'.",
+    ),
+]
+KnownAt = Annotated[
+    str | None,
+    typer.Option(
+        "--as-known-at",
+        metavar="TIME",
+        help="Only what the ledger had received by this recorded time: with --at, a report of that day again.",
     ),
 ]
 Output = Annotated[
@@ -98,8 +112,12 @@ def chosen_format(output: Format, as_json: bool) -> Format:
     return Format.json if as_json else output
 
 
+@overload
+def moment(text: str) -> datetime: ...
+@overload
+def moment(text: str | None) -> datetime | None: ...
 def moment(text: str | None) -> datetime | None:
-    """The time that `--at` names; None where it isn't given.
+    """The time that `--at` or an argument names; None where it isn't given.
 
     Raises:
         UsageError: `bad_time`.

@@ -108,7 +108,7 @@ def list_(
     from ledger.query.quarantine import QuarantineRow, Select, quarantine
 
     with opened(ledger, keys) as found:
-        answers = quarantine(found, Select(account=account, code=reason, shard=shard), gone=everything)
+        answers = quarantine(found, Select(accounts=account, code=reason, shard=shard), gone=everything)
     emit(answers, _ROWS, chosen_format(output, as_json), QuarantineRow)
 
 
@@ -250,7 +250,12 @@ def drop(
 
 
 def _select(
-    ids: "Sequence[str] | None", reason: str | None, *, everything: bool, account: str | None, shard: int | None
+    ids: "Sequence[str] | None",
+    reason: str | None,
+    *,
+    everything: bool,
+    account: "Sequence[str] | None",
+    shard: int | None,
 ) -> "Select":
     from ledger.model.reasons import CODES
     from ledger.query.quarantine import Select, parse_entries
@@ -260,7 +265,7 @@ def _select(
     if reason is not None and reason not in CODES:
         raise UsageError("bad_reason", f"{reason!r} is no reason code", f"one of {', '.join(CODES)}")
     entries = parse_entries(ids) if ids else None
-    return Select(account=account, code=reason, shard=shard, entries=entries)
+    return Select(accounts=account, code=reason, shard=shard, entries=entries)
 
 
 def _chosen(found: "OpenLedger", select: "Select") -> "list[QuarantineRow]":

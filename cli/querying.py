@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.opening import opened
-from cli.options import Format, Json, Keys, Ledger, Output, chosen_format, examples
+from cli.options import Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples
 from cli.output import emit_rows
 
 __all__ = ["register"]
@@ -43,6 +43,7 @@ def sql(
     max_rows: Annotated[
         int, typer.Option("--max-rows", min=1, max=1_000_000_000, metavar="N", help="Refuse a longer answer.")
     ] = 100_000,
+    known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
     as_json: Json = False,
@@ -57,7 +58,7 @@ def sql(
     from ledger.query.sql import Limits, describe_views, run_sql
 
     chosen = chosen_format(output, as_json)
-    with opened(ledger, keys) as found:
+    with opened(ledger, keys, known_at) as found:
         if views:
             helped = describe_views(found)
             names = ("view", "column", "type", "meaning")

@@ -6,6 +6,7 @@ Nothing is verified here but the shape: what is read hashes to what was signed, 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
@@ -130,6 +131,16 @@ class PackFile:
         if lines:
             raise self.bad(f"its segment that ends at entry {end - 1} has no checkpoint")
         return segments
+
+    def recorded_by(self, moment: datetime, start: int, end: int) -> int:
+        """How many of the entries from `start` to below `end` were recorded at a time or before; raises as `segments`."""
+        rows = self._rows(
+            'SELECT count(*) FROM read_parquet($path) WHERE recorded_at <= $moment AND "index" >= $start AND "index" < $end',
+            moment=moment,
+            start=start,
+            end=end,
+        )
+        return int(rows[0][0])
 
     def entry(self, index: int) -> bytes:
         """The bytes of one entry (requires that it is in the pack); raises as `segments`."""

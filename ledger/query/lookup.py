@@ -1,7 +1,9 @@
-"""Finding what a person named: a script that may exist in several accounts, an id by any unique prefix."""
+"""Finding what a person named: accounts by glob, a script that may exist in several accounts, an id by any unique prefix."""
 
 import difflib
 import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Final
 
@@ -11,17 +13,23 @@ from ledger.errors import NotFoundError, UsageError
 from ledger.query.opened import OpenLedger
 from ledger.query.rows import rows
 
-__all__ = ["EntryId", "FoundId", "find_id", "find_script", "parse_entry_id"]
+__all__ = ["Accounts", "EntryId", "FoundId", "find_accounts", "find_id", "find_script", "parse_entry_id"]
+
+Accounts = str | Sequence[str] | None
+"""Accounts as a person names them: one, several, globs among them (`acme-*`); None or an empty list: all."""
 
 MAX_CANDIDATES: Final = 10
 MAX_NAMES: Final = 5
 
 _ENTRY = re.compile(r"([0-9]{1,4})/([0-9]{1,16})")
+_GLOB = re.compile(r"[*?\[]")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _GROUPS: Final = (8, 12, 16, 20)
 """How many hex digits of a UUID stand before each of its dashes."""
 
-_HOMES = "SELECT DISTINCT account FROM _touched WHERE script = $script AND ($account IS NULL OR account = $account) ORDER BY account"
+_ACCOUNTS = "SELECT DISTINCT account FROM _log WHERE account IS NOT NULL ORDER BY account"
+
+_HOMES = "SELECT DISTINCT account FROM _touched WHERE script = $script ORDER BY account"
 
 _NAMES = "SELECT DISTINCT account, script FROM _touched ORDER BY ALL"
 
@@ -57,18 +65,33 @@ class FoundId(Struct, frozen=True, kw_only=True):
     number: int
 
 
-def find_script(ledger: OpenLedger, script: str, account: str | None) -> str:
+def find_accounts(ledger: OpenLedger, account: Accounts) -> list[str] | None:
+    """The accounts that are meant, globs (`*`, `?`, `[a-c]`) resolved to what the log has; None for all.
+
+    Nothing is said where a name or glob fits no account: then there is nothing to list.
+    """
+    given = _given(account)
+    if not given:
+        return None
+    plain = {name for name in given if not _GLOB.search(name)}
+    if len(plain) == len(given):
+        return sorted(plain)
+    return sorted(plain | {row["account"] for row in rows(ledger, _ACCOUNTS) if _chosen(row["account"], given)})
+
+
+def find_script(ledger: OpenLedger, script: str, account: Accounts) -> str:
     """The account of a script.
 
     Raises:
         NotFoundError: `script_not_found`, with the names that are close.
         UsageError: `ambiguous_script`, with the accounts that have one.
     """
-    homes = [row["account"] for row in rows(ledger, _HOMES, script=script, account=account)]
+    given = _given(account)
+    homes = [row["account"] for row in rows(ledger, _HOMES, script=script) if _chosen(row["account"], given)]
     if not homes:
-        where = f" in the account {account}" if account else ""
+        where = f" in the account{'s' if len(given) > 1 else ''} {_some(given)}" if given else ""
         raise NotFoundError(
-            "script_not_found", f"there is no script {script}{where}", _close_names(ledger, script, account)
+            "script_not_found", f"there is no script {script}{where}", _close_names(ledger, script, given)
         )
     if len(homes) > 1:
         raise UsageError(
@@ -119,14 +142,22 @@ def _dashed(digits: str) -> str:
     return "-".join(digits[start:end] for start, end in pairwise(bounds) if start < len(digits))
 
 
-def _close_names(ledger: OpenLedger, script: str, account: str | None) -> str:
+def _given(account: Accounts) -> list[str]:
+    return [account] if isinstance(account, str) else list(account or ())
+
+
+def _chosen(account: str, given: Sequence[str]) -> bool:
+    return not given or any(fnmatchcase(account, glob) for glob in given)
+
+
+def _close_names(ledger: OpenLedger, script: str, given: Sequence[str]) -> str:
     known = rows(ledger, _NAMES)
-    here = sorted({row["script"] for row in known if account in {None, row["account"]}})
+    here = sorted({row["script"] for row in known if _chosen(row["account"], given)})
     if close := difflib.get_close_matches(script, here, MAX_NAMES):
         return f"close: {', '.join(close)}"
     if elsewhere := sorted({row["account"] for row in known if row["script"] == script}):
         return f"it exists in: {_some(elsewhere)}"
-    if account is not None and not here:
+    if given and not here:
         return "the account has no script; `ledger scripts` lists what there is"
     return "`ledger scripts` lists what there is"
 

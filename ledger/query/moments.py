@@ -1,14 +1,17 @@
-"""Times as people write them: RFC 3339, a date, or how long ago."""
+"""Times as people write them: RFC 3339, a date, or how long ago; and how long something takes."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger.errors import UsageError
 
-__all__ = ["parse_moment"]
+__all__ = ["parse_duration", "parse_moment"]
 
-_AGO = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d|w)\s+ago")
+_LENGTH: Final = r"([0-9]{1,9})\s*(s|m|min|h|d|w)"
+_AGO = re.compile(_LENGTH + r"\s+ago")
+_DURATION = re.compile(_LENGTH)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FORM = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -41,3 +44,15 @@ def parse_moment(text: str, now: datetime) -> datetime:
     raise UsageError(
         "bad_time", f"not a time: {text!r}", "write 2022-11-28T09:15:02Z, 2022-11-28 (its first instant) or '2h ago'"
     )
+
+
+def parse_duration(text: str) -> timedelta:
+    """How long somebody means: `90s`, `5m`, `2h`, `1d`, `1w`.
+
+    Raises:
+        UsageError: `bad_duration`.
+    """
+    if match := _DURATION.fullmatch(text.strip()):
+        with suppress(OverflowError):
+            return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    raise UsageError("bad_duration", f"not a length of time: {text!r}", "write 90s, 5m, 2h or 1d")

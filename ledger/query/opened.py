@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ import msgspec
 from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, read_ledger_file
 from ledger.query import views
+from ledger.query.known import known_prefix
 from ledger.query.segments import ShardPrefix, read_prefix
 from ledger.storage import layout
 from ledger.storage.blobs import BlobStore
@@ -34,31 +36,45 @@ class OpenLedger:
     Open with `open_ledger`. Not for use from several threads at once.
     """
 
-    def __init__(self, location: str, about: LedgerFile, store: Store, root: Path, people: PeopleReader | None) -> None:
+    def __init__(
+        self,
+        location: str,
+        about: LedgerFile,
+        store: Store,
+        root: Path,
+        key_store: Store | None,
+        *,
+        known_at: datetime | None = None,
+    ) -> None:
         self.location = location
         self.about = about
         self.store = store
         self.root = root
         """Where the segments lie as files: the ledger's own directory, or a copy of the log where it is an object store."""
-        self.people = people
+        self.key_store = key_store
+        """Where the keys are; None where there are none: then people are pseudonyms, and secrets cannot be tested."""
+        self.people = None if key_store is None else PeopleReader(key_store)
+        self.known_at = known_at
+        """Nothing that was recorded later is seen; None where all is."""
         self._resources = ExitStack()
 
     @cached_property
     def shards(self) -> tuple[ShardPrefix, ...]:
         """What a reader sees of each shard."""
-        return tuple(read_prefix(self.root, shard) for shard in range(self.about.shards))
+        prefixes = (read_prefix(self.root, shard) for shard in range(self.about.shards))
+        known_at = self.known_at
+        return tuple(prefixes if known_at is None else (known_prefix(prefix, known_at) for prefix in prefixes))
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The database of the views. Its columns `author` hold what `author` below turns into a name."""
         # A Python function in the database would name people too, but costs 0.1 s and every row.
         person = f"account || '{_SEPARATOR}' || pseudonym || '{_SEPARATOR}' || sealed" if self.people else "pseudonym"
-        return self._keep(views.connect(self.shards, blob=self._blob_reader(), person=person))
+        return self._connect(person)
 
     def connect_named(self) -> duckdb.DuckDBPyConnection:
         """Another database of the same views, whose columns `author` hold names: for questions in SQL."""
-        person = self._person_name if self.people else "pseudonym"
-        return self._keep(views.connect(self.shards, blob=self._blob_reader(), person=person))
+        return self._connect(self._person_name if self.people else "pseudonym")
 
     def author(self, value: str | None) -> str | None:
         """The name of a person (e-mail address, else id) from a column `author` of `connection`, else their pseudonym."""
@@ -105,18 +121,20 @@ class OpenLedger:
         blobs = BlobStore(self.store)
         return lambda digest: blobs.get(digest).decode()
 
-    def _keep(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    def _connect(self, person: views.PersonName | str) -> duckdb.DuckDBPyConnection:
+        connection = views.connect(self.shards, blob=self._blob_reader(), person=person, known_at=self.known_at)
         self._resources.callback(views.close_quietly, connection)
         return connection
 
 
 @contextmanager
-def open_ledger(location: str, *, keys: str | None = None) -> Iterator[OpenLedger]:
+def open_ledger(location: str, *, keys: str | None = None, known_at: datetime | None = None) -> Iterator[OpenLedger]:
     """Open a ledger for reading.
 
     Args:
         location: its directory or object store URL.
         keys: location of its key store; default `keys/` in the ledger's directory. Without one, people stay pseudonyms.
+        known_at: see only what had been recorded by then: of each shard the prefix that a reader could have seen. None: all.
 
     Raises:
         NotFoundError: `no_ledger`, `keys_missing`.
@@ -127,7 +145,7 @@ def open_ledger(location: str, *, keys: str | None = None) -> Iterator[OpenLedge
     store, about = read_about(location)
     with ExitStack() as stack:
         root = store.root.resolve() if isinstance(store, LocalStore) else _copy_log(store, stack)
-        opened = OpenLedger(location, about, store, root, _people(store, keys))
+        opened = OpenLedger(location, about, store, root, _key_store(store, keys), known_at=known_at)
         stack.callback(opened.close)
         yield opened
 
@@ -158,7 +176,7 @@ def _check_readable(root: Path) -> None:
         ) from error
 
 
-def _people(store: Store, keys: str | None) -> PeopleReader | None:
+def _key_store(store: Store, keys: str | None) -> Store | None:
     if keys is not None:
         key_store = open_store(keys)
         if isinstance(key_store, LocalStore) and not key_store.root.is_dir():
@@ -167,9 +185,9 @@ def _people(store: Store, keys: str | None) -> PeopleReader | None:
                 f"there are no keys at {keys}",
                 "give the ledger's key directory, or see pseudonyms without --keys",
             )
-        return PeopleReader(key_store)
+        return key_store
     if isinstance(store, LocalStore) and (store.root / layout.KEYS).is_dir():
-        return PeopleReader(LocalStore(store.root / layout.KEYS))
+        return LocalStore(store.root / layout.KEYS)
     return None
 
 

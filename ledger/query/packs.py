@@ -1,14 +1,15 @@
 """Which packs a reader sees of a shard, and what is asked of them without the database of the views."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ledger.log.packs import pack_names, parts_of
 from ledger.storage.local import LocalStore
 
-__all__ = ["Packed", "boundaries", "entry_in", "reaches", "read_packs"]
+__all__ = ["Packed", "boundaries", "entry_in", "reaches", "read_packs", "recorded_by"]
 
 
 class Packed(Struct, frozen=True, kw_only=True):
@@ -54,6 +55,24 @@ def boundaries(packs: Sequence[Packed]) -> list[tuple[int, bytes]]:
         finally:
             file.close()
     return found
+
+
+def recorded_by(packs: Sequence[Packed], moment: datetime) -> tuple[Packed, ...]:
+    """What of these packs was recorded at a time or before; raises IntegrityError `bad_pack`."""
+    from ledger.log.packfile import PackFile
+
+    seen: list[Packed] = []
+    for pack in packs:
+        file = PackFile(Path(pack.path), pack.name)
+        try:
+            count = file.recorded_by(moment, pack.first, pack.size)
+        finally:
+            file.close()
+        if count:
+            seen.append(structs.replace(pack, size=pack.first + count))
+        if pack.first + count < pack.size:
+            break
+    return tuple(seen)
 
 
 def entry_in(packs: Sequence[Packed], index: int) -> bytes | None:

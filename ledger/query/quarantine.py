@@ -1,8 +1,9 @@
 """What lies in quarantine: the rejected entries, the raw records that are kept of them, and what became of each."""
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Final
 
 from msgspec import Struct
@@ -106,7 +107,7 @@ class QuarantinedRecord(Answer, frozen=True, kw_only=True):
 class Select(Struct, frozen=True, kw_only=True):
     """Which of them; None: whichever."""
 
-    account: str | None = None
+    accounts: Sequence[str] | None = None
     code: str | None = None
     shard: int | None = None
     entries: tuple[EntryId, ...] | None = None
@@ -162,7 +163,7 @@ def quarantine(ledger: OpenLedger, select: Select, *, gone: bool = False) -> lis
         if select.shard not in {None, row["shard"]}:
             continue
         made = _row(ledger, row, fates, is_there=place in there)
-        if select.account in {None, made.account} and (gone or wanted is not None or made.state != "gone"):
+        if _is_of(made.account, select.accounts) and (gone or wanted is not None or made.state != "gone"):
             found.append(made)
     return found
 
@@ -292,6 +293,10 @@ def _row(ledger: OpenLedger, row: Row, fates: _Fates, *, is_there: bool) -> Quar
         became_outcome=None if became is None else became["outcome"],
         note=None if replaced is None else f"{replaced['shard']}/{replaced['index']}",
     )
+
+
+def _is_of(account: str | None, wanted: Sequence[str] | None) -> bool:
+    return wanted is None or (account is not None and any(fnmatchcase(account, glob) for glob in wanted))
 
 
 def _account_of(note: Row | None) -> str | None:

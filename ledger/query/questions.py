@@ -1,8 +1,9 @@
 """The questions of the command line, answered from the views: each takes an opened ledger and returns typed rows.
 
-Common to all: `account` narrows to one account; `at` gives the state or history as of an effective time. A script's name
-that several accounts use needs `account`. Errors: NotFoundError (`script_not_found`, `id_not_found`), UsageError (`ambiguous_script`,
-`ambiguous_id`), and what reading the log raises.
+Common to all: `account` narrows to accounts, by name or glob; `at` gives the state or history as of an effective time (what was
+known by a recorded time is decided where a ledger is opened). A script's name that several of these accounts use is ambiguous.
+Errors: NotFoundError (`script_not_found`, `id_not_found`), UsageError (`ambiguous_script`, `ambiguous_id`), and what reading the
+log raises.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +25,7 @@ from ledger.query.answers import (
     Status,
     VersionRow,
 )
-from ledger.query.lookup import find_script
+from ledger.query.lookup import Accounts, find_accounts, find_script
 from ledger.query.opened import OpenLedger
 from ledger.query.rows import Row, json_value, rows
 from ledger.query.segments import ShardPrefix
@@ -54,13 +55,13 @@ SELECT shard, "index", origin.gap AS gap FROM _log WHERE origin.gap IS NOT NULL 
 
 _SCRIPTS = """
 SELECT * FROM scripts_at($at)
-WHERE ($account IS NULL OR account = $account) AND ($all OR state <> 'deleted')
+WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($all OR state <> 'deleted')
 ORDER BY account, script
 """
 
 _NUMBERS = """
 SELECT version, number FROM versions
-WHERE ($account IS NULL OR account = $account) AND ($script IS NULL OR script = $script)
+WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($script IS NULL OR script = $script)
 """
 
 _STEPS = """
@@ -95,12 +96,13 @@ LIMIT $limit
 
 _NOTES = """
 SELECT * FROM notes
-WHERE ($account IS NULL OR account = $account) AND ($subject IS NULL OR subject = $subject)
+WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($subject IS NULL OR subject = $subject)
 ORDER BY recorded_at DESC, shard, "index" DESC LIMIT $limit
 """
 
 _REJECTED = """
-SELECT *, concat(shard, '/', "index") AS entry FROM rejected WHERE ($account IS NULL OR account = $account)
+SELECT *, concat(shard, '/', "index") AS entry FROM rejected
+WHERE ($accounts IS NULL OR list_contains($accounts, account))
 ORDER BY recorded_at DESC, shard, "index" DESC LIMIT $limit
 """
 
@@ -145,16 +147,17 @@ def _lost(row: Row) -> LostRecords:
 
 
 def scripts(
-    ledger: OpenLedger, *, account: str | None = None, at: datetime | None = None, deleted: bool = False
+    ledger: OpenLedger, *, account: Accounts = None, at: datetime | None = None, deleted: bool = False
 ) -> list[ScriptRow]:
     """What is active, by whom, since when and how it is reached, by account and name; with `deleted`, those gone too."""
-    found = rows(ledger, _SCRIPTS, account=account, at=at or END_OF_TIME, all=deleted)
-    numbers = _version_numbers(ledger, account=account) if found else {}
+    accounts = find_accounts(ledger, account)
+    found = rows(ledger, _SCRIPTS, accounts=accounts, at=at or END_OF_TIME, all=deleted)
+    numbers = _version_numbers(ledger, accounts) if found else {}
     return [_script_row(ledger, row, numbers) for row in found]
 
 
 def deployments(
-    ledger: OpenLedger, script: str, *, account: str | None = None, at: datetime | None = None, limit: int | None = 10
+    ledger: OpenLedger, script: str, *, account: Accounts = None, at: datetime | None = None, limit: int | None = 10
 ) -> list[DeploymentRow]:
     """The deployments of a script, newest first; at most `limit` of them (None: all)."""
     home = find_script(ledger, script, account)
@@ -162,7 +165,7 @@ def deployments(
 
 
 def versions(
-    ledger: OpenLedger, script: str, *, account: str | None = None, at: datetime | None = None, limit: int | None = 10
+    ledger: OpenLedger, script: str, *, account: Accounts = None, at: datetime | None = None, limit: int | None = 10
 ) -> list[VersionRow]:
     """The versions of a script, newest first; at most `limit` of them (None: all)."""
     home = find_script(ledger, script, account)
@@ -170,7 +173,7 @@ def versions(
 
 
 def history(
-    ledger: OpenLedger, script: str, *, account: str | None = None, at: datetime | None = None, limit: int | None = None
+    ledger: OpenLedger, script: str, *, account: Accounts = None, at: datetime | None = None, limit: int | None = None
 ) -> list[HistoryRow]:
     """Every recorded change of a script, its triggers' included, and the notes about it, newest first."""
     home = find_script(ledger, script, account)
@@ -178,9 +181,9 @@ def history(
     return [_history_row(ledger, row) for row in found]
 
 
-def rejected(ledger: OpenLedger, *, account: str | None = None, limit: int | None = None) -> list[RejectedRow]:
+def rejected(ledger: OpenLedger, *, account: Accounts = None, limit: int | None = None) -> list[RejectedRow]:
     """The records that became no change, newest first."""
-    found = rows(ledger, _REJECTED, account=account, limit=_sql_limit(limit))
+    found = rows(ledger, _REJECTED, accounts=find_accounts(ledger, account), limit=_sql_limit(limit))
     there = set(ledger.store.list(layout.QUARANTINE)) if found else set()
     fields = [name for name in RejectedRow.__struct_fields__ if name != "quarantine"]
     return [
@@ -193,10 +196,10 @@ def rejected(ledger: OpenLedger, *, account: str | None = None, limit: int | Non
 
 
 def notes(
-    ledger: OpenLedger, *, account: str | None = None, subject: str | None = None, limit: int | None = None
+    ledger: OpenLedger, *, account: Accounts = None, subject: str | None = None, limit: int | None = None
 ) -> list[NoteRow]:
     """What operators noted, newest first."""
-    found = rows(ledger, _NOTES, account=account, subject=subject, limit=_sql_limit(limit))
+    found = rows(ledger, _NOTES, accounts=find_accounts(ledger, account), subject=subject, limit=_sql_limit(limit))
     return [
         NoteRow(
             entry=f"{row['shard']}/{row['index']}",
@@ -220,7 +223,7 @@ def script_deployments(
 ) -> list[DeploymentRow]:
     """All deployments of a script whose account is known, newest first."""
     steps = rows(ledger, _STEPS, account=account, script=script, at=at or END_OF_TIME)
-    return _deployment_rows(ledger, steps, _version_numbers(ledger, account=account, script=script))
+    return _deployment_rows(ledger, steps, _version_numbers(ledger, [account], script))
 
 
 def script_versions(ledger: OpenLedger, script: str, account: str, at: datetime | None = None) -> list[VersionRow]:
@@ -318,8 +321,8 @@ def _shares(versions: dict[str, float], numbers: dict[str, int]) -> list[Share]:
     return [Share(version=version, number=numbers.get(version), percentage=part) for version, part in ordered]
 
 
-def _version_numbers(ledger: OpenLedger, *, account: str | None, script: str | None = None) -> dict[str, int]:
-    return {row["version"]: row["number"] for row in rows(ledger, _NUMBERS, account=account, script=script)}
+def _version_numbers(ledger: OpenLedger, accounts: list[str] | None, script: str | None = None) -> dict[str, int]:
+    return {row["version"]: row["number"] for row in rows(ledger, _NUMBERS, accounts=accounts, script=script)}
 
 
 def _shard_status(shard: ShardPrefix, last_recorded_at: datetime | None) -> ShardStatus:
@@ -328,8 +331,8 @@ def _shard_status(shard: ShardPrefix, last_recorded_at: datetime | None) -> Shar
         size=shard.size,
         packs=len(shard.packs),
         packed=shard.packed,
-        segments=len(shard.segments),
-        root=shard.checkpoint.split("\n", 3)[2] if shard.size else None,
+        segments=sum(not segment.unseen for segment in shard.segments),
+        root=shard.checkpoint.split("\n", 3)[2] if shard.checkpoint else None,
         last_recorded_at=last_recorded_at,
         strays=len(shard.strays),
         missing_at=shard.missing_at,

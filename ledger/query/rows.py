@@ -24,7 +24,7 @@ def rows(ledger: OpenLedger, sql: str, **parameters: Any) -> list[Row]:
         IntegrityError: `segment_unreadable`, `segment_without_checkpoint`.
         StoreError: `store_unreadable`, `out_of_memory`.
     """
-    given = {name: _text(value) if isinstance(value, str) else value for name, value in parameters.items()}
+    given = {name: _text(value) for name, value in parameters.items()}
     return ledger.again_if_compacted(lambda: _rows(ledger, sql, given))
 
 
@@ -40,6 +40,8 @@ def json_value(text: str | None) -> Any:
     return None if text is None else msgspec.json.decode(text)
 
 
-def _text(value: str) -> str:
+def _text(value: Any) -> Any:
     """A name as the database takes it: bytes of a command line that are no text become `?`, which no name in the log has."""
-    return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_text(member) for member in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -5,7 +5,7 @@ segment adds is read from the checkpoint at its end, a few hundred bytes, so not
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from ledger.errors import IntegrityError, StoreError
 from ledger.query.packs import Packed, boundaries, reaches, read_packs
 from ledger.storage import layout
 
-__all__ = ["Segment", "ShardPrefix", "checkpoint_at_size", "checkpoint_of", "read_prefix", "sizes_of"]
+__all__ = ["Segment", "ShardPrefix", "checkpoint_at_size", "checkpoint_in", "checkpoint_of", "read_prefix", "sizes_of"]
 
 SKIPPABLE_MAGIC: Final = bytes.fromhex("502a4d18")
 TAIL_BYTES: Final = 4096
@@ -36,6 +36,8 @@ class Segment(Struct, frozen=True, kw_only=True):
     path: str
     first: int
     size: int
+    unseen: int = 0
+    """Entries at its end that do not count, because they were recorded later than the reader asks about."""
 
 
 class ShardPrefix(Struct, frozen=True, kw_only=True):
@@ -124,7 +126,7 @@ def _walk(root: Path, shard: int) -> ShardPrefix:
             raise _without_checkpoint(path)
         segments.append(Segment(path=path, first=first, size=size))
     if packs and not segments:
-        checkpoint = _text(boundaries(packs[-1:])[-1][1], packs[-1].path)
+        checkpoint = checkpoint_in(packs)
     if missing_at is None and reaches(root, shard) > size:
         missing_at = size
     return ShardPrefix(
@@ -149,6 +151,12 @@ def checkpoint_at_size(prefix: ShardPrefix, size: int) -> str | None:
         return None if path is None else checkpoint_of(path)
     packs = [pack for pack in prefix.packs if pack.first < size <= pack.size]
     return next((_text(note, packs[0].path) for end, note in boundaries(packs) if end == size), None)
+
+
+def checkpoint_in(packs: Sequence[Packed]) -> str:
+    """The text of the last checkpoint that covers no more than these packs; empty where there is none."""
+    ends = boundaries(packs[-2:])
+    return _text(ends[-1][1], packs[-1].path) if ends else ""
 
 
 def _text(note: bytes, path: str) -> str:

@@ -65,7 +65,7 @@ def entry_line(ledger: OpenLedger, entry: EntryId) -> bytes:
         )
     name = layout.segment(entry.shard, segment.first)
     lines = parse_segment(Path(segment.path).read_bytes(), name).lines
-    if len(lines) != segment.size - segment.first:
+    if len(lines) != segment.size - segment.first + segment.unseen:
         raise IntegrityError(
             "bad_segment", f"{name} has {len(lines)} entries, its checkpoint says otherwise", "run `ledger verify`"
         )

@@ -8,6 +8,7 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Final
 
@@ -51,6 +52,7 @@ def connect(
     *,
     blob: BlobText | None = None,
     person: PersonName | str = "pseudonym",
+    known_at: datetime | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database with all the views; the caller closes it.
 
@@ -58,12 +60,15 @@ def connect(
         shards: what a reader sees of each shard (`ledger.query.segments.read_prefix`).
         blob: answers for what oversized entries moved to the blob store; None where the store has no blobs.
         person: what the columns `author` hold: a function that names people, or an expression of SQL over account, pseudonym and sealed.
+        known_at: entries that were recorded later are in no view.
     """
     seen = list(shards)
     connection = duckdb.connect(":memory:", config=dict(SETTINGS))
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        _create_macros(connection, blob, person)
+        # After two seconds it would stand on stdout, in the middle of the data.
+        connection.execute("SET enable_progress_bar = false")
+        _create_macros(connection, blob, person, known_at)
         # DuckDB looks at the files each time a view is made that leads to them, so all views are made over nothing first.
         connection.execute(_no_lines())
         connection.execute(_no_rows())
@@ -126,7 +131,9 @@ def _not_entries(error: Exception) -> IntegrityError:
     )
 
 
-def _create_macros(connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str) -> None:
+def _create_macros(
+    connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str, known_at: datetime | None
+) -> None:
     # Registering a Python function costs 0.1 s (it loads numpy), so only where there is something to answer.
     blob_text = "NULL::VARCHAR"
     if blob is not None:
@@ -147,9 +154,14 @@ def _create_macros(connection: duckdb.DuckDBPyConnection, blob: BlobText | None,
         f"_data(type, pseudonym, sealed, interface, message, tag) AS {_DATA}",
         "_data_of(data) AS _data(data.actor.type, data.actor.pseudonym, data.actor.sealed, data.interface, data.message, data.tag)",
         f"person(account, pseudonym, sealed) AS {name}",
+        f"_known(recorded_at) AS {_known(known_at)}",
         "_members(object) AS CASE WHEN object IS NOT NULL THEN object::MAP(VARCHAR, JSON) END",
     ):
         connection.execute(f"CREATE MACRO {definition}")
+
+
+def _known(known_at: datetime | None) -> str:
+    return "true" if known_at is None else f"recorded_at <= TIMESTAMPTZ '{known_at.astimezone(UTC).isoformat()}'"
 
 
 def _no_lines() -> str:

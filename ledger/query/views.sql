@@ -1,7 +1,8 @@
 -- Views over the log. One row per thing; times are TIMESTAMP WITH TIME ZONE and shown in UTC. comments.sql says what the columns mean.
 -- Below this file lie (views.py): _segment_lines, the entries as they stand in the segments; _pack_lines, the rows of packs; the macros
 -- blob_data, blob_changes, blob_triggers and blob_text, which answer for what an oversized entry moved to the blob store;
--- and the macro person(account, pseudonym, sealed), the name of a person where the key store knows it, else the pseudonym.
+-- the macro person(account, pseudonym, sealed), the name of a person where the key store knows it, else the pseudonym;
+-- and the macro _known(recorded_at), whether an entry recorded then is to be seen (--as-known-at).
 -- Names that begin with an underscore are not part of the interface.
 
 -- ---------------------------------------------------------------------------------------------------------------- entries
@@ -46,7 +47,8 @@ SELECT
     CASE WHEN version_number IS NOT NULL THEN {'id': version_id, 'number': version_number} END AS version,
     CASE WHEN changes_sha256 IS NULL THEN changes ELSE blob_changes(changes_sha256) END AS changes,
     CASE WHEN triggers_sha256 IS NULL THEN triggers ELSE blob_triggers(triggers_sha256) END AS triggers
-FROM _lines AS lines;
+FROM _lines AS lines
+WHERE _known(recorded_at);
 
 CREATE VIEW entries AS
 SELECT

@@ -14,12 +14,14 @@ from ledger.compact.compacting import Policy, compact_shard
 from ledger.log.ledgerfile import accept_topic, create_ledger, read_ledger_file
 from ledger.log.records import Record
 from ledger.log.writer import open_writer
+from ledger.model.entries import decode_entry
 from ledger.query.opened import OpenLedger, open_ledger
 from ledger.query.rows import rows
 from ledger.query.sql import run_sql
 from ledger.storage import layout
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
+from tests.compact.rig import compact, new_log
 from tests.docs.reading import ROOT
 from tests.log.rig import story
 
@@ -133,3 +135,26 @@ def test_bad_ages_and_places_are_refused(run: Run, tmp_path: Path) -> None:
         assert run("compact", *where, "--older-than", age)[0] == 2
     assert run("compact", *where)[0] == 0
     assert run("compact", "--ledger", str(tmp_path / "no"))[0] == 4
+
+
+def test_what_was_known_earlier_is_the_same_from_packs(tmp_path: Path) -> None:
+    """A log that was compacted since shows of an earlier time what it showed then: size, checkpoint and rows."""
+    log = new_log(LocalStore(tmp_path), entries=60)
+    recorded = [decode_entry(line).recorded_at for line in log.lines()]
+    moments = [
+        datetime.fromisoformat(text) + timedelta(milliseconds=plus) for text in recorded[::9] for plus in (-1, 0)
+    ]
+
+    def known() -> list[tuple[int, str, list[Any]]]:
+        shown = []
+        for moment in moments:
+            with open_ledger(str(tmp_path), known_at=moment) as ledger:
+                prefix = ledger.shards[0]
+                shown.append((prefix.size, prefix.checkpoint, rows(ledger, "SELECT * FROM changes ORDER BY ALL")))
+        return shown
+
+    before = known()
+    assert len({size for size, _, _ in before}) > 5
+    for pack in (20, 15):  # first a part of it, then nearly all
+        assert compact(log, pack=pack, least=pack).packs
+        assert known() == before

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger.errors import UsageError
-from ledger.query.moments import parse_moment
+from ledger.query.moments import parse_duration, parse_moment
 
 NOW = datetime(2022, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -36,3 +36,19 @@ def test_anything_else_is_refused(text: str) -> None:
     """A time that could be meant in two ways is not guessed."""
     with pytest.raises(UsageError, match="not a time"):
         parse_moment(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), (" 2 h ", 7200), ("1d", 86_400), ("1w", 604_800)]
+)
+def test_lengths_of_time_are_read(text: str, seconds: int) -> None:
+    """A number and a unit."""
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "m", "-5m", "5 m ago", "999999999w", "٣m"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(UsageError) as caught:
+        parse_duration(text)
+    assert (caught.value.code, caught.value.hint) == ("bad_duration", "write 90s, 5m, 2h or 1d")

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, TypeVar
 
 from ledger.errors import LedgerError, UsageError
@@ -86,12 +87,20 @@ def _be_child(work: Callable[[], T], writing: int, watched: int, memory_bytes: i
         threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes + OVERHEAD_BYTES,) * 2)
+        resource.setrlimit(resource.RLIMIT_DATA, (_mapped_bytes() + memory_bytes + OVERHEAD_BYTES,) * 2)
         with open(writing, "wb") as pipe:
             pipe.write(pickle.dumps(_outcome(work)))
         status = 0
     finally:
         os._exit(status)
+
+
+def _mapped_bytes() -> int:
+    """What this process has mapped for data already: a program that holds much may ask too."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    except OSError:  # no Linux
+        return 0
 
 
 def _end_with_parent(watched: int) -> None:

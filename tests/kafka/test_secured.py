@@ -274,7 +274,7 @@ def test_a_worker_that_is_not_let_in_says_so_and_ends(secured: Secured, tmp_path
     for number, (settings, words) in enumerate(cases):
         file = _write(tmp_path / f"{number}.toml", settings, ledger=str(ledger))
         secret = {} if settings is clear else {"LEDGER_SASL_PASSWORD": WRONG}
-        done = _ledger("worker", "--config", file, **secret)
+        done = _ledger("worker", "--config", file, "--log-format", "text", "--log-level", "error", **secret)
         assert done.returncode == 5, done.stderr
         error, hint = done.stderr.strip().split("\n")
         assert error.startswith("error: ")
@@ -290,7 +290,7 @@ def test_a_workers_password_is_not_in_its_arguments(secured: Secured, tmp_path: 
     assert _ledger("init", "--ledger", ledger, "--topic", secured.broker.topic(4)).returncode == 0
     file = _write(tmp_path / "ledger.toml", _sasl(secured, "SCRAM-SHA-512"), ledger=str(ledger))
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "worker", "--config", file],
+        [sys.executable, "-m", "cli", "worker", "--config", file, "--log-format", "text", "--log-level", "error"],
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,

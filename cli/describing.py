@@ -31,8 +31,10 @@ __all__ = [
     "SCRIPTS",
     "VERSIONS",
     "change_text",
+    "describe_shares",
     "made",
     "percent",
+    "print_pairs",
     "show_report",
     "show_status",
     "show_whole",
@@ -48,7 +50,8 @@ def percent(value: float) -> str:
     return f"{plain(value)} %"
 
 
-def _shares(shares: "Sequence[Share]") -> str:
+def describe_shares(shares: "Sequence[Share]") -> str:
+    """`v3`, or `v3 90 %, v4 10 %`."""
     return ", ".join(
         f"v{share.number}" + ("" if share.percentage == 100 else f" {percent(share.percentage)}") for share in shares
     )
@@ -58,7 +61,7 @@ def _note(row: "DeploymentRow") -> str:
     if row.rollback_of is not None:
         number = "" if row.rollback_of_number is None else f"{row.rollback_of_number} "
         return f"rollback to deployment {number}({short(row.rollback_of)})"
-    return f"rollback to {_shares(row.versions)}" if row.rollback else ""
+    return f"rollback to {describe_shares(row.versions)}" if row.rollback else ""
 
 
 def _reached(row: "ScriptRow") -> str:
@@ -101,7 +104,7 @@ SCRIPTS: Final = [
     Column("script", lambda row: row.script),
     Column("state", lambda row: row.state),
     Column("deployment", lambda row: "" if row.number is None else f"{row.number} ({short(row.deployment)})"),
-    Column("versions", lambda row: _shares(row.versions)),
+    Column("versions", lambda row: describe_shares(row.versions)),
     Column("since", lambda row: clock(row.since)),
     Column("author", lambda row: short(row.author)),
     Column("source", lambda row: row.interface),
@@ -115,7 +118,7 @@ DEPLOYMENTS: Final = [
     Column("time", lambda row: clock(row.effective_at)),
     Column("author", lambda row: short(row.author)),
     Column("source", lambda row: row.interface),
-    Column("versions", lambda row: _shares(row.versions)),
+    Column("versions", lambda row: describe_shares(row.versions)),
     Column("tag", lambda row: row.tag),
     Column("message", lambda row: row.message),
     Column("", _note),
@@ -172,7 +175,7 @@ REJECTED: Final = [
 
 def show_status(status: "Status") -> None:
     """A ledger at a glance."""
-    pairs(
+    print_pairs(
         [
             ("ledger", status.ledger),
             ("name", status.name),
@@ -216,7 +219,7 @@ _TRUST: Final = {
 
 def show_report(report: "Report") -> None:
     """The verdict on a ledger."""
-    pairs(
+    print_pairs(
         [
             ("ledger", report.ledger),
             ("verdict", "verified" if report.ok else "NOT VERIFIED"),
@@ -266,13 +269,13 @@ def show_whole(shown: "Shown") -> None:
     elif isinstance(shown, ShownDeployment):
         _show_deployment(shown)
     else:
-        pairs([("entry", f"{shown.shard}/{shown.index}"), ("leaf hash", shown.leaf_hash)])
+        print_pairs([("entry", f"{shown.shard}/{shown.index}"), ("leaf hash", shown.leaf_hash)])
         print(json_text(shown.entry, indent=2))
 
 
 def _show_deployment(shown: "ShownDeployment") -> None:
     row = shown.deployment
-    pairs(
+    print_pairs(
         [
             ("deployment", f"{row.number} of {row.script} ({row.account})" + (", active" if row.active else "")),
             ("id", row.deployment),
@@ -297,7 +300,7 @@ def _show_deployment(shown: "ShownDeployment") -> None:
 
 def _show_version(shown: "ShownVersion") -> None:
     row = shown.version
-    pairs(
+    print_pairs(
         [
             ("version", f"{row.number} of {row.script} ({row.account})"),
             ("id", row.version),
@@ -348,7 +351,7 @@ def _section(title: str, rows: Sequence[Sequence[str]]) -> None:
         )
 
 
-def pairs(lines: Sequence[tuple[str, str | None]]) -> None:
+def print_pairs(lines: Sequence[tuple[str, str | None]]) -> None:
     """Names and what they have, one a line; what has nothing is left out."""
     width = max(len(printable(name)) for name, value in lines if value)
     for name, value in lines:

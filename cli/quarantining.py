@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.configuring import Commands, configuration
-from cli.describing import pairs
+from cli.describing import print_pairs
 from cli.messages import complain, say, warn
 from cli.noting import By, Wait, now, operator
 from cli.opening import opened
@@ -344,7 +344,7 @@ def _say_redriven(rows: "list[RedriveRow]") -> bool:
 
 def _show(record: "QuarantinedRecord", value: bytes | None) -> None:
     row = record.record
-    pairs(
+    print_pairs(
         [
             ("entry", row.entry),
             ("recorded", clock(row.recorded_at)),

@@ -252,7 +252,7 @@ def _deployment_rows(ledger: OpenLedger, steps: Sequence[Row], numbers: dict[str
             interface=row["interface"],
             message=row["message"],
             tag=row["tag"],
-            versions=_shares(row["deployment"]["versions"], numbers),
+            versions=shares(row["deployment"]["versions"], numbers),
             rollback=bool(row["deployment"]["rollback"]),
             rollback_of=row["deployment"]["rollback_of"],
             rollback_of_number=by_id.get(row["deployment"]["rollback_of"]),
@@ -290,7 +290,7 @@ def _script_row(ledger: OpenLedger, row: Row, numbers: dict[str, int]) -> Script
     }
     return ScriptRow(
         **known,
-        versions=_shares(row["versions"] or {}, numbers),
+        versions=shares(row["versions"] or {}, numbers),
         author=ledger.author(row["author"]),
     )
 
@@ -316,7 +316,7 @@ def _history_row(ledger: OpenLedger, row: Row) -> HistoryRow:
     )
 
 
-def _shares(versions: dict[str, float], numbers: dict[str, int]) -> list[Share]:
+def shares(versions: dict[str, float], numbers: dict[str, int]) -> list[Share]:
     ordered = sorted(versions.items(), key=lambda item: (-item[1], -numbers.get(item[0], 0)))
     return [Share(version=version, number=numbers.get(version), percentage=part) for version, part in ordered]
 

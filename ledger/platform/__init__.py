@@ -1,0 +1,1 @@
+"""What the platform documents about itself: addresses, routes, schedules. Pure."""

@@ -114,7 +114,7 @@ def test_checkpoints_and_tiles_carry_the_cosignatures(run: Run, ledger: Path, tm
     tiles = ("tiles", str(tmp_path / "tiles"), "--ledger", str(ledger))
     assert run(*tiles)[0] == 0
     served = tmp_path / "tiles" / "0000" / "checkpoint"
-    assert "w1" not in served.read_text()
+    assert "witness.example" not in served.read_text()
     cosign(ledger, LAST + 1, FIRST)
     assert run(*tiles)[0] == 0
     assert served.read_text() == run("checkpoint", "--ledger", str(ledger))[1]

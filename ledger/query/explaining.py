@@ -20,7 +20,7 @@ from ledger.query.timeline import Step, is_live, timeline
 __all__ = ["explain"]
 
 _SUBJECT: Final = """
-SELECT account, event.subject AS script, outcome FROM _log WHERE shard = $shard AND "index" = $index
+SELECT account, subject AS script, outcome FROM _log WHERE shard = $shard AND "index" = $index
 """
 
 _MADE_BY: Final = """

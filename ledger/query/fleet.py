@@ -23,7 +23,7 @@ ORDER BY account, script
 
 # Version and deployment ids are of one kind, and no version has a deployment's id.
 _MADE: Final = """
-SELECT shard, "index", version.id AS version, version.number AS number, version.sha256 AS sha256, effective_at AS made_at,
+SELECT shard, "index", version.id AS version, version.number AS number, version_sha256 AS sha256, effective_at AS made_at,
     person(account, data.actor.pseudonym, data.actor.sealed) AS author, deployment.id AS deployment,
     deployment.rollback AS rollback
 FROM _log

@@ -14,7 +14,7 @@ __all__ = ["skew"]
 # Of a rejected record the time may be anything; a repeated delivery says nothing about its source's clock.
 _SOURCES: Final = """
 WITH timed AS (
-    SELECT shard, "index", account, event.subject AS script, event.source AS source, skew, effective_at, recorded_at,
+    SELECT shard, "index", account, subject AS script, event.source AS source, skew, effective_at, recorded_at,
         try_cast(event.time AS TIMESTAMPTZ) AS stated
     FROM _log
     WHERE outcome <> 'duplicate' AND event.source IS NOT NULL AND effective_at <= $at

@@ -18,7 +18,7 @@ BUSIEST: Final = 5
 _STATS: Final = """
 WITH acts AS MATERIALIZED (
     SELECT
-        account, event.subject AS script, "index", effective_at, coalesce(data.interface, 'unknown') AS interface, version.id AS version,
+        account, subject AS script, "index", effective_at, coalesce(data.interface, 'unknown') AS interface, version.id AS version,
         map_keys(deployment.versions) AS served, coalesce(deployment.rollback, false) AS rollback
     FROM _log
     WHERE (deployment IS NOT NULL OR version IS NOT NULL) AND effective_at <= $at

@@ -17,7 +17,7 @@ __all__ = ["ChangedRow", "Mark", "during"]
 _DURING: Final = """
 WITH acts AS (
     SELECT
-        shard, "index", account, event.subject AS script, effective_at, data.actor.pseudonym AS actor,
+        shard, "index", account, subject AS script, effective_at, data.actor.pseudonym AS actor,
         coalesce(
             list_contains($ci, data.interface) OR data.actor.type IN ('token', 'system') AND data.interface <> $by_hand, false
         ) AS ci, deployment.id IS NOT NULL AS deploys,
@@ -53,7 +53,7 @@ crowds AS (
     GROUP BY ALL
 )
 SELECT
-    log.shard, log."index", log.account, event.subject AS script, effective_at, recorded_at, outcome, changes,
+    log.shard, log."index", log.account, subject AS script, effective_at, recorded_at, outcome, changes,
     version.number AS version, deployment.number AS deployment, data.interface AS interface, data.message AS message,
     data.tag AS tag, person(log.account, data.actor.pseudonym, data.actor.sealed) AS author,
     list_transform(others, lambda other: other.subject) AS took_from,

@@ -1,5 +1,6 @@
 """Files that commands are given and write: keys to check with, proofs."""
 
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from ledger.proof.cosignatures import WitnessPolicy
     from ledger.proof.notes import Verifier
 
-__all__ = ["pinned_key", "read_file", "witness_policy", "write_file"]
+__all__ = ["check_absent", "pinned_key", "read_file", "witness_policy", "write_file"]
 
 T = TypeVar("T")
 _MAX_KEY_BYTES: Final = 4096
@@ -39,19 +40,36 @@ def read_file(path: str, limit: int, hint: str = "") -> bytes:
     return data
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file aside and rename it, so that it is there whole or not at all; one of that name is replaced.
+def check_absent(path: Path) -> None:
+    """Raise UsageError `file_exists` where there is something of that name: before the work that would be in vain."""
+    if os.path.lexists(path):
+        raise _exists(path)
+
+
+def write_file(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write a file aside and rename it, so that it is there whole or not at all.
+
+    Args:
+        path: where.
+        data: its content.
+        replace: whether it takes the place of one of that name.
 
     Raises:
+        UsageError: `file_exists`, where it is not to be replaced.
         StoreError: `file_unwritable`.
     """
     temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
     try:
         try:
             temporary.write_bytes(data)
-            temporary.replace(path)
+            if replace:
+                temporary.replace(path)
+            else:
+                os.link(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+    except FileExistsError as error:
+        raise _exists(path) from error
     except OSError as error:
         raise StoreError("file_unwritable", f"cannot write {path}: {error.strerror or error}") from error
 
@@ -100,6 +118,10 @@ def _key(text: str, read: Callable[[str], T]) -> T:
         raise _bad_key(error, f"the content of {text}") from error
     except UnicodeDecodeError as error:
         raise UsageError("bad_vkey", f"{text} holds no key: it is not text") from error
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError("file_exists", f"{path} exists", "name another file, or replace it with --force")
 
 
 def _bad_key(error: LedgerError, what: str) -> UsageError:

@@ -8,9 +8,9 @@ process that cannot write files, has a memory limit and is killed when its time 
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import msgspec
@@ -20,9 +20,13 @@ from ledger.errors import LedgerError, UsageError
 from ledger.query import views
 from ledger.query.confined import run_confined
 from ledger.query.opened import OpenLedger
+from ledger.query.parameters import check_parameters
+from ledger.query.parquet import ParquetPipe
 from ledger.storage import layout
 
-__all__ = ["Limits", "Result", "ViewHelp", "describe_views", "run_sql"]
+__all__ = ["Limits", "ParquetResult", "Result", "ViewHelp", "describe_views", "run_sql", "run_sql_to_parquet"]
+
+T = TypeVar("T")
 
 _READING_NODES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 """Every other node of a query (`COPY_QUERY_NODE`, `INSERT_QUERY_NODE`, ...) does more than read."""
@@ -57,6 +61,19 @@ class Result(Struct, frozen=True, kw_only=True):
     rows: list[tuple[Any, ...]]
 
 
+class ParquetResult(Struct, frozen=True, kw_only=True):
+    """The rows of a statement as a Parquet file, with the types of DuckDB."""
+
+    rows: int
+    data: bytes
+
+
+class _Statement(Struct, frozen=True):
+    text: str
+    parameters: frozenset[str]
+    is_plan: bool
+
+
 class ViewHelp(Struct, frozen=True, kw_only=True):
     """A column of a view, and what it means."""
 
@@ -67,43 +84,84 @@ class ViewHelp(Struct, frozen=True, kw_only=True):
     meaning: str
 
 
-def run_sql(ledger: OpenLedger, sql: str, limits: Limits | None = None) -> Result:
+def run_sql(
+    ledger: OpenLedger, sql: str, limits: Limits | None = None, parameters: Mapping[str, str] | None = None
+) -> Result:
     """Answer one statement.
+
+    Args:
+        ledger: what is asked.
+        sql: one statement; `$name` in it stands for a parameter.
+        limits: what it may use.
+        parameters: the values of all its parameters, as text; the statement casts them.
 
     Raises:
         UsageError: `bad_sql` (the message shows the place), `sql_not_read_only`, `sql_refused`, `sql_timeout`, `sql_memory`,
-            `sql_too_many_rows`.
+            `sql_too_many_rows`, `parameter_missing`, `parameter_unknown`.
         IntegrityError: `segment_unreadable`.
     """
     allowed = limits or Limits()
+    return _confined(ledger, lambda: _answer(ledger, sql, allowed, parameters or {}), allowed)
+
+
+def run_sql_to_parquet(
+    ledger: OpenLedger, sql: str, limits: Limits | None = None, parameters: Mapping[str, str] | None = None
+) -> ParquetResult:
+    """The same as a Parquet file; raises besides `sql_no_rows`, of a statement whose answer is a plan."""
+    allowed = limits or Limits()
+    return _confined(ledger, lambda: _parquet(ledger, sql, allowed, parameters or {}), allowed)
+
+
+def _confined(ledger: OpenLedger, work: Callable[[], T], limits: Limits) -> T:
     _ = ledger.shards, ledger.people  # found once, in this process
 
-    def answer() -> Result:
-        return run_confined(
-            lambda: _answer(ledger, sql, allowed), seconds=allowed.seconds, memory_bytes=allowed.memory_mb * 1_000_000
-        )
+    def answer() -> T:
+        return run_confined(work, seconds=limits.seconds, memory_bytes=limits.memory_mb * 1_000_000)
 
     return ledger.again_if_compacted(answer)
 
 
-def _answer(ledger: OpenLedger, sql: str, limits: Limits) -> Result:
-    with _sql_errors(limits), duckdb.connect() as parser:
-        statement = _read_only(parser, sql)
+def _answer(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str]) -> Result:
+    statement = _checked(sql, limits, parameters)
     connection = ledger.connect_named()
     _confine(connection, ledger, limits)
     with _sql_errors(limits), _deadline(connection, limits.seconds):
-        cursor = connection.execute(statement)
+        cursor = connection.execute(statement.text, dict(parameters))
         described = cursor.description or []
         rows = cursor.fetchmany(limits.rows + 1)
-    if len(rows) > limits.rows:
+    _check_count(len(rows), limits)
+    return Result(
+        columns=[column[0] for column in described], types=[str(column[1]) for column in described], rows=rows
+    )
+
+
+def _parquet(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str]) -> ParquetResult:
+    statement = _checked(sql, limits, parameters)
+    if statement.is_plan:
+        raise UsageError("sql_no_rows", "a plan is no table that Parquet could hold", "write it as JSON or CSV")
+    connection = ledger.connect_named()
+    pipe = ParquetPipe()
+    _confine(connection, ledger, limits, writable=pipe.path)
+    with _sql_errors(limits), _deadline(connection, limits.seconds):
+        count, data = pipe.write(connection, statement.text, parameters, limits.rows + 1)
+    _check_count(count, limits)
+    return ParquetResult(rows=count, data=data)
+
+
+def _checked(sql: str, limits: Limits, parameters: Mapping[str, str]) -> _Statement:
+    with _sql_errors(limits), duckdb.connect() as parser:
+        statement = _read_only(parser, sql)
+    check_parameters(statement.parameters, parameters)
+    return statement
+
+
+def _check_count(count: int, limits: Limits) -> None:
+    if count > limits.rows:
         raise UsageError(
             "sql_too_many_rows",
             f"the answer has more than {limits.rows} rows",
             "add a LIMIT, or allow more with --max-rows",
         )
-    return Result(
-        columns=[column[0] for column in described], types=[str(column[1]) for column in described], rows=rows
-    )
 
 
 def describe_views(ledger: OpenLedger) -> list[ViewHelp]:
@@ -117,15 +175,20 @@ def describe_views(ledger: OpenLedger) -> list[ViewHelp]:
     ]
 
 
-def _confine(connection: duckdb.DuckDBPyConnection, ledger: OpenLedger, limits: Limits) -> None:
+def _confine(
+    connection: duckdb.DuckDBPyConnection, ledger: OpenLedger, limits: Limits, *, writable: str | None = None
+) -> None:
+    """`writable` is a pipe of this process that an answer goes to; no statement of others can write to it, or to anything."""
     connection.execute("SET VARIABLE readable = ?", [[f"{ledger.root}/{layout.LOG}", f"{ledger.root}/{layout.PACKS}"]])
     connection.execute("SET allowed_directories = getvariable('readable')")
+    if writable is not None:
+        connection.execute(f"SET allowed_paths = ['{writable}']")
     connection.execute(f"SET memory_limit = '{int(limits.memory_mb)}MB'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
 
-def _read_only(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+def _read_only(connection: duckdb.DuckDBPyConnection, sql: str) -> _Statement:
     """The statement, where it is one that only reads.
 
     The grammar decides, not words. EXPLAIN ANALYZE runs what it explains, so that is taken apart and put together again.
@@ -143,8 +206,11 @@ def _read_only(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
             f"{kind.name} statements are not answered: the ledger is only read",
             "give a SELECT (WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN work too)",
         )
-    _check_tree(connection, statements[0].query)
-    return f"{explain[1]} {statements[0].query}" if explain else statements[0].query
+    select = statements[0].query
+    _check_tree(connection, select)
+    return _Statement(
+        f"{explain[1]} {select}" if explain else select, frozenset(statements[0].named_parameters), explain is not None
+    )
 
 
 def _check_tree(connection: duckdb.DuckDBPyConnection, select: str) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ShownDeployment,
         ShownVersion,
         Status,
+        WatchRow,
     )
     from ledger.query.forensics import DoneRow
     from ledger.query.showing import Shown
@@ -39,6 +40,7 @@ __all__ = [
     "show_status",
     "show_whole",
     "some",
+    "told",
 ]
 
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
@@ -75,7 +77,7 @@ def change_text(change: "Change") -> str:
     return f"{_SIGNS.get(change.op, change.op)}{change.aspect}/{change.name}"
 
 
-def made(row: "HistoryRow | DoneRow") -> str:
+def made(row: "HistoryRow | DoneRow | WatchRow") -> str:
     """What an entry did and made: `deployed v12 d15`."""
     version = f" v{row.version}" if row.version is not None else ""
     deployment = f" d{row.deployment}" if row.deployment is not None else ""
@@ -88,7 +90,7 @@ def _what(row: "HistoryRow") -> str:
     return made(row) if row.action is None else f"{row.outcome} {row.action}"
 
 
-def told(row: "HistoryRow | NoteRow") -> str:
+def told(row: "HistoryRow | NoteRow | WatchRow") -> str:
     """What a note says."""
     return row.detail if isinstance(row.detail, str) else "" if row.detail is None else json_text(plain(row.detail))
 

@@ -37,6 +37,7 @@ from cli import (
     tiling,
     tracing,
     verifying,
+    watching,
     windowing,
     witnessing,
 )
@@ -96,6 +97,7 @@ for group in (
     windowing,
     scheduling,
     counting,
+    watching,
     querying,
     proving,
     checking,

@@ -34,13 +34,19 @@ def raw_segment_names(store: Store, shard: int, after: str = "") -> Iterator[tup
 
 
 class ShardReader:
-    """Random access to the entries of one shard, for the worker that writes it."""
+    """Random access to the entries of one shard, for the worker that writes it, and reading on as the log grows.
 
-    def __init__(self, store: Store, shard: int) -> None:
+    Args:
+        store: the ledger's objects.
+        shard: which one.
+        size: so many entries are taken as read, for who only wants what comes after them (requires that a segment ends there).
+    """
+
+    def __init__(self, store: Store, shard: int, size: int = 0) -> None:
         self._store = whole(store)
         self._shard = shard
         self._starts: list[int] = []
-        self._size = 0
+        self._size = size
         self._kept: OrderedDict[int, Segment] = OrderedDict()
 
     @property
@@ -58,6 +64,10 @@ class ShardReader:
         """
         self._starts = [index for index, _ in segment_names(self._store, self._shard) if index < start]
         self._size = start
+        yield from self.further()
+
+    def further(self) -> Iterator[tuple[int, str, Segment]]:
+        """Read on where the log ended so far: what was written since, if anything; raises as `segments` does."""
         while (segment := self._next()) is not None:
             index = self._size
             yield index, layout.segment(self._shard, index), segment

@@ -24,6 +24,7 @@ __all__ = [
     "ShownVersion",
     "Status",
     "VersionRow",
+    "WatchRow",
 ]
 
 
@@ -184,6 +185,34 @@ class HistoryRow(Answer, frozen=True, kw_only=True):
     action: str | None = None
     """Of a note about the script: what was done,"""
     detail: Any = None
+    """and what was said about it."""
+
+
+class WatchRow(Answer, frozen=True, kw_only=True):
+    """An entry of any outcome, as it appears."""
+
+    entry: str
+    account: str | None
+    """None where a rejected record does not say, or is not at home in the shard; likewise the script."""
+    script: str | None
+    """Of a note: what it is about."""
+    effective_at: datetime
+    recorded_at: datetime
+    outcome: str
+    author: str | None
+    interface: str | None
+    message: str | None
+    tag: str | None
+    version: int | None
+    deployment: int | None
+    changes: list[Change]
+    taken_from: list[str]
+    """Scripts of the account that lost a route or domain to this one."""
+    reason: str | None
+    """Of a rejected record: the reason's code."""
+    action: str | None
+    """Of a note: what was done,"""
+    detail: Any
     """and what was said about it."""
 
 

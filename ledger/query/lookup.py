@@ -13,7 +13,7 @@ from ledger.errors import NotFoundError, UsageError
 from ledger.query.opened import OpenLedger
 from ledger.query.rows import rows
 
-__all__ = ["Accounts", "EntryId", "FoundId", "find_accounts", "find_id", "find_script", "parse_entry_id"]
+__all__ = ["Accounts", "EntryId", "FoundId", "find_accounts", "find_id", "find_script", "is_wanted", "parse_entry_id"]
 
 Accounts = str | Sequence[str] | None
 """Accounts as a person names them: one, several, globs among them (`acme-*`); None or an empty list: all."""
@@ -77,6 +77,12 @@ def find_accounts(ledger: OpenLedger, account: Accounts) -> list[str] | None:
     if len(plain) == len(given):
         return sorted(plain)
     return sorted(plain | {row["account"] for row in rows(ledger, _ACCOUNTS) if _chosen(row["account"], given)})
+
+
+def is_wanted(account: str | None, wanted: Accounts) -> bool:
+    """Whether an account is among those that are meant; an entry without one is where all are."""
+    given = _given(wanted)
+    return not given or (account is not None and _chosen(account, given))
 
 
 def find_script(ledger: OpenLedger, script: str, account: Accounts) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ledger.errors import UsageError
 
-__all__ = ["parse_duration", "parse_moment"]
+__all__ = ["is_duration", "parse_duration", "parse_moment"]
 
 _LENGTH: Final = r"([0-9]{1,9})\s*(s|m|min|h|d|w)"
 _AGO = re.compile(_LENGTH + r"\s+ago")
@@ -44,6 +44,11 @@ def parse_moment(text: str, now: datetime) -> datetime:
     raise UsageError(
         "bad_time", f"not a time: {text!r}", "write 2022-11-28T09:15:02Z, 2022-11-28 (its first instant) or '2h ago'"
     )
+
+
+def is_duration(text: str) -> bool:
+    """Whether a text has the form of a length of time."""
+    return _DURATION.fullmatch(text.strip()) is not None
 
 
 def parse_duration(text: str) -> timedelta:

@@ -74,14 +74,18 @@ class OpenLedger:
 
     def connect_named(self) -> duckdb.DuckDBPyConnection:
         """Another database of the same views, whose columns `author` hold names: for questions in SQL."""
-        return self._connect(self._person_name if self.people else "pseudonym")
+        return self._connect(self.person if self.people else "pseudonym")
 
     def author(self, value: str | None) -> str | None:
         """The name of a person (e-mail address, else id) from a column `author` of `connection`, else their pseudonym."""
         if value is None or _SEPARATOR not in value:
             return value
         account, pseudonym, sealed = value.split(_SEPARATOR)
-        return self._person_name(account, pseudonym, sealed)
+        return self.person(account, pseudonym, sealed)
+
+    def forget_people(self) -> None:
+        """From now on people are named as the key store has them then: who is new is known, and who was erased is not."""
+        self.people = None if self.key_store is None else PeopleReader(self.key_store)
 
     def again_if_compacted(self, ask: Callable[[], _Answer]) -> _Answer:
         """The answer; where a segment could not be read because it was compacted meanwhile, the question is asked once more.
@@ -103,7 +107,8 @@ class OpenLedger:
         """Close the databases and remove the copy of the log, if one was made."""
         self._resources.close()
 
-    def _person_name(self, account: str, pseudonym: str, sealed: str) -> str:
+    def person(self, account: str, pseudonym: str, sealed: str) -> str:
+        """The name of a person from what an entry says of its actor, else the pseudonym."""
         try:
             identity = self.people.identity(account, pseudonym, sealed) if self.people else None
         except IntegrityError:

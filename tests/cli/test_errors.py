@@ -26,6 +26,7 @@ QUESTIONS = (
     ("show", "0/0"),
     ("history", "shop"),
     ("rejected",),
+    ("watch",),
     ("sql", "FROM entries"),
     ("verify",),
     ("prove", "0/0"),

@@ -1,0 +1,148 @@
+"""Following the log live: every entry as it becomes visible, each once and none left out, while workers write and compact.
+
+A place in a shard is a size at which a segment ended. What is read next is the object with that name, so nothing depends on
+what a listing of a directory shows while it changes; a segment that is in a pack by then is read from the pack.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import merge
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from ledger.errors import IntegrityError, NotFoundError
+from ledger.log.reader import ShardReader
+from ledger.log.segments import parse_segment
+from ledger.log.whole import whole
+from ledger.model.entries import Entry, decode_entry
+from ledger.query.answers import Change, WatchRow
+from ledger.query.opened import OpenLedger, read_about
+from ledger.query.segments import ShardPrefix, sizes_of
+from ledger.storage import layout
+from ledger.storage.blobs import BlobStore
+
+__all__ = ["Follower"]
+
+
+class _Actor(Struct):
+    pseudonym: str
+    sealed: str
+
+
+class _Data(Struct):
+    """What is shown of an event's data."""
+
+    actor: _Actor | None = None
+    interface: str | None = None
+    message: str | None = None
+    tag: str | None = None
+    action: str | None = None
+    detail: object = None
+
+
+_decode_data = msgspec.json.Decoder(_Data).decode
+_decode_changes = msgspec.json.Decoder(list[tuple[str, str, str]]).decode
+
+
+class Follower:
+    """All shards of a ledger from a time on, or from the end of what is there.
+
+    Args:
+        ledger: opened, as it is now.
+        since: entries recorded then or later; None: only those that come after what the ledger has.
+    """
+
+    def __init__(self, ledger: OpenLedger, since: datetime | None = None) -> None:
+        self._ledger = ledger
+        self._store = whole(ledger.store)
+        self._blobs = BlobStore(ledger.store)
+        self._since = since
+        self._readers = {
+            prefix.shard: ShardReader(self._store, prefix.shard, self._start(prefix)) for prefix in ledger.shards
+        }
+
+    def further(self) -> Iterator[WatchRow]:
+        """What has become visible since the last time, in the order of recorded time. To be read to its end.
+
+        Raises:
+            IntegrityError: `segment_missing`, `bad_segment`, `bad_pack`, `malformed_entry`.
+            NotFoundError: `no_ledger`: it was moved away.
+            StoreError: what the store raises.
+        """
+        read_about(self._ledger.location)
+        self._ledger.forget_people()
+        yield from merge(*(self._shard(shard) for shard in self._readers), key=lambda row: row.recorded_at)
+
+    def _shard(self, shard: int) -> Iterator[WatchRow]:
+        for _, name, segment in self._readers[shard].further():
+            for line in segment.lines:
+                row = self._row(shard, _decoded(line, name))
+                if self._since is None or row.recorded_at >= self._since:
+                    yield row
+
+    def _start(self, prefix: ShardPrefix) -> int:
+        """Where the first segment begins that may hold what is wanted."""
+        since = self._since
+        if since is None:
+            return prefix.size
+        starts = [0, *sizes_of(prefix)]
+        place = bisect_left(starts[:-1], since, key=lambda start: self._first_recorded(prefix.shard, start))
+        return starts[max(0, place - 1)]
+
+    def _first_recorded(self, shard: int, start: int) -> datetime:
+        name = layout.segment(shard, start)
+        line = parse_segment(self._store.get(name), name).lines[0]
+        return datetime.fromisoformat(_decoded(line, name).recorded_at)
+
+    def _row(self, shard: int, entry: Entry) -> WatchRow:
+        data = self._data(entry)
+        is_note = entry.outcome == "noted"
+        return WatchRow(
+            entry=f"{shard}/{entry.index}",
+            account=entry.account,
+            script=entry.event.subject,
+            effective_at=datetime.fromisoformat(entry.effective_at),
+            recorded_at=datetime.fromisoformat(entry.recorded_at),
+            outcome=entry.outcome,
+            author=self._author(entry.account, data.actor),
+            interface=data.interface,
+            message=data.message,
+            tag=data.tag,
+            version=entry.version.number if entry.version else None,
+            deployment=entry.deployment.number if entry.deployment else None,
+            changes=[Change(aspect=aspect, name=name, op=op) for aspect, name, op in self._changes(entry)],
+            taken_from=[lost.subject for lost in entry.others],
+            reason=entry.reason.code if entry.reason else None,
+            action=data.action if is_note else None,
+            detail=data.detail if is_note else None,
+        )
+
+    def _author(self, account: str | None, actor: _Actor | None) -> str | None:
+        if actor is None or account is None:
+            return None
+        return self._ledger.person(account, actor.pseudonym, actor.sealed) if self._ledger.people else actor.pseudonym
+
+    def _data(self, entry: Entry) -> _Data:
+        held = entry.event.data
+        content = self._blob(entry.event.data_sha256) if held is UNSET else bytes(held)
+        return _Data() if content is None else _decode_data(content)
+
+    def _changes(self, entry: Entry) -> list[tuple[str, str, str]]:
+        content = self._blob(entry.changes_sha256)
+        return entry.changes or [] if content is None else _decode_changes(content)
+
+    def _blob(self, digest: str | None) -> bytes | None:
+        """What had to leave a large entry; None where nothing had to, or where it is not there: `ledger verify` complains then."""
+        try:
+            return None if digest is None else self._blobs.get(digest)
+        except NotFoundError:
+            return None
+
+
+def _decoded(line: bytes, name: str) -> Entry:
+    try:
+        return decode_entry(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise IntegrityError("malformed_entry", f"{name} cannot be read: {error}", "run: ledger verify") from error

@@ -63,7 +63,10 @@ def sql(
     into: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write it there: .parquet (types are kept), .csv, .json or .jsonl."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it there, in the format that the ending says: .parquet (types are kept), .csv, .json or .jsonl.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE where it exists.")] = False,
@@ -95,7 +98,7 @@ def sql(
     from ledger.query.sql import Limits, describe_views, run_sql
 
     chosen = chosen_format(output, as_json)
-    _check_output(into, chosen, force=force, views=views)
+    _check_output(into, force=force, views=views)
     values = parse_parameters(parameters or ())
     with opened(ledger, keys, known_at) as found:
         if views:
@@ -111,7 +114,7 @@ def sql(
         _say_rests(rests_on(found))
 
 
-def _check_output(into: Path | None, chosen: Format, *, force: bool, views: bool) -> None:
+def _check_output(into: Path | None, *, force: bool, views: bool) -> None:
     """Whether what is asked of `--output` can be done, before the question is."""
     if into is None:
         if force:
@@ -125,8 +128,6 @@ def _check_output(into: Path | None, chosen: Format, *, force: bool, views: bool
             f"cannot tell the format from {into.name!r}",
             f"name a file that ends in {', '.join(_ENDINGS)}",
         )
-    if chosen is not Format.table:
-        raise UsageError("bad_output", "the ending of --output says the format", "leave out --format and --json")
     if not force:
         check_absent(into)
 

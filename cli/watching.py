@@ -1,12 +1,13 @@
 """`ledger watch`: the log, live."""
 
+# ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
+
 import io
 import select
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,8 +15,8 @@ import typer
 
 from cli.messages import say
 from cli.opening import opened
-from cli.options import Account, Keys, Ledger, examples, moment
-from cli.output import clock, json_text, plain, short
+from cli.options import Account, Format, Json, Keys, Ledger, Output, chosen_format, examples, moment
+from cli.output import clock, emit_rows, short
 from cli.tables import printable
 
 if TYPE_CHECKING:
@@ -28,13 +29,6 @@ _WIDTHS: Final = (7, 20, 24, 18, 16, 9)
 """Of the columns before the changes, at least: what comes later is not known."""
 
 
-class LiveFormat(StrEnum):
-    """How entries are printed that have no end."""
-
-    table = "table"
-    jsonl = "jsonl"
-
-
 def register(app: typer.Typer) -> None:
     """Add this command."""
     shown = examples(
@@ -42,7 +36,7 @@ def register(app: typer.Typer) -> None:
         "ledger watch checkout --account 'acme-*'",
         "ledger watch --since 10m",
         "ledger watch --format jsonl | jq --unbuffered 'select(.outcome == \"rejected\")'",
-        "ledger watch checkout --limit 1 && echo deployed",
+        "ledger watch checkout --limit 1    waits for one",
     )
     app.command(epilog=shown)(watch)
 
@@ -68,12 +62,14 @@ def watch(
         float, typer.Option("--interval", min=0.05, max=3600, metavar="SECONDS", help="Look so often.")
     ] = 0.5,
     keys: Keys = None,
-    output: Annotated[LiveFormat, typer.Option("--format", "-f", help="How to print them.")] = LiveFormat.table,
+    output: Output = Format.table,
+    as_json: Json = False,
 ) -> None:
     """Print every entry as it is recorded, until Ctrl-C.
 
     One line each: entry, time, account/script, what it did and made, author, source, changes, message. Of every outcome, rejected
-    records too. Nothing is shown twice or left out, whatever is compacted meanwhile.
+    records too. Nothing is shown twice or left out, whatever is compacted meanwhile. Programs want --format jsonl: the array of
+    --format json ends with --limit only.
     """
     from ledger.query.following import Follower
 
@@ -81,9 +77,19 @@ def watch(
     with opened(ledger, keys) as found:
         follower = Follower(found, begin)
         say(f"watching {found.about.name}; Ctrl-C ends it")
-        rows = (row for row in _endless(follower, _waiter(interval)) if _is_wanted(row, script, account))
-        for row in islice(rows, limit):
-            print(_line(row) if output is LiveFormat.table else json_text(plain(row)), flush=True)
+        wanted = (row for row in _endless(follower, _waiter(interval)) if _is_wanted(row, script, account))
+        _print(islice(wanted, limit), chosen_format(output, as_json))
+
+
+def _print(rows: "Iterator[WatchRow]", chosen: Format) -> None:
+    from ledger.query.answers import WatchRow
+
+    if chosen is Format.table:
+        for row in rows:
+            print(_line(row))
+    else:
+        names = WatchRow.__struct_fields__
+        emit_rows(names, ([getattr(row, name) for name in names] for row in rows), chosen)
 
 
 def _begin(since: str | None) -> datetime | None:
@@ -106,15 +112,16 @@ def _is_wanted(row: "WatchRow", script: str | None, account: list[str] | None) -
 
 
 def _waiter(seconds: float) -> Callable[[], None]:
-    """Waits, but no longer than somebody reads: a pipe that is closed would else be noticed with the next entry only."""
+    """Shows what was printed, and waits, but no longer than somebody reads: a pipe that is closed would else be noticed with the next entry only."""
     try:
         stdout = sys.stdout.fileno()
     except io.UnsupportedOperation:
-        return lambda: time.sleep(seconds)
+        return lambda: time.sleep(seconds)  # no file, as in tests
     poll = select.poll()
     poll.register(stdout, 0)
 
     def wait() -> None:
+        sys.stdout.flush()
         if poll.poll(seconds * 1000):
             raise BrokenPipeError
 
@@ -124,14 +131,12 @@ def _waiter(seconds: float) -> Callable[[], None]:
 def _line(row: "WatchRow") -> str:
     from cli.describing import change_text, made, some, told
 
-    what = [made(row), row.reason or row.action or ""]
-    if row.taken_from:
-        what.append(f"takes from {some(row.taken_from)}")
+    taken = f"and takes from {some(row.taken_from)}" if row.taken_from else None
     cells = (
         row.entry,
         clock(row.effective_at),
         f"{row.account or '-'}/{short(row.script) or '-'}",
-        " ".join(filter(None, what)),
+        " ".join(filter(None, (made(row), row.reason, row.action, taken))),
         short(row.author),
         row.interface or "",
         some([change_text(change) for change in row.changes]),

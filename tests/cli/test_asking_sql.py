@@ -89,7 +89,6 @@ def test_a_link_that_leads_nowhere_exists_too(run: Run, story: Path, tmp_path: P
     [
         (("-o", "answer.txt"), 2, "cannot tell the format from 'answer.txt'"),
         (("-o", ""), 2, "cannot tell the format"),
-        (("-o", "answer.json", "--json"), 2, "says the format"),
         (("-o", "answer.json", "--views"), 2, "is printed, not written"),
         (("--force",), 2, "belongs to --output"),
         (("-o", "nowhere/answer.json"), 5, "cannot write nowhere/answer.json: No such file or directory"),

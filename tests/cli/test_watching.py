@@ -17,7 +17,7 @@ from tests.query.build import START, entry, write_ledger, write_segment
 
 LINES = """\
 0/1      2022-11-28 09:10:00Z  acme/shop                 uploaded v2         bbbbbbbbbbbb      dash       -bindings/CART, ~config/usage_model
-0/3      2022-11-28 09:30:00Z  acme/blog                 changed takes from shop  bbbbbbbbbbbb      wrangler   +routes/shop.example/*
+0/3      2022-11-28 09:30:00Z  acme/blog                 changed and takes from shop  bbbbbbbbbbbb      wrangler   +routes/shop.example/*
 """
 
 ALL = ("--since", "2000-01-01")
@@ -55,15 +55,19 @@ def test_lines_read_as_expected(run: Run, story: Path) -> None:
     assert err == "watching test; Ctrl-C ends it\n"
 
 
-def test_lines_of_json_are_objects_with_all_members(run: Run, story: Path) -> None:
-    """Times in RFC 3339; what there is not is null."""
-    code, out, _ = run("watch", "-l", str(story), *ALL, "--limit", "11", "--format", "jsonl")
+def test_every_format_has_the_same_members(run: Run, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times in RFC 3339; what there is not is null. The format may come from the environment."""
+    watch = ("watch", "-l", str(story), *ALL, "--limit", "11")
+    code, out, _ = run(*watch, "--format", "jsonl")
     objects = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert len({tuple(found) for found in objects}) == 1
     assert objects[0]["entry"] == "0/0"
     assert objects[0]["effective_at"] == "2022-11-28T09:00:00Z"
     assert sum(found["account"] is None for found in objects) == 1
+    assert run(*watch, "--format", "csv")[1].splitlines()[0] == ",".join(objects[0])
+    monkeypatch.setenv("LEDGER_FORMAT", "json")
+    assert json.loads(run(*watch)[1]) == objects
 
 
 @pytest.mark.parametrize(
@@ -91,10 +95,10 @@ def test_control_characters_of_others_do_not_reach_the_terminal(run: Run, tmp_pa
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--since", "soon"), ("--limit", "0"), ("--interval", "0"), ("--format", "json"), ("--interval", "nan")],
+    [("--since", "soon"), ("--limit", "0"), ("--interval", "0"), ("--interval", "nan")],
 )
 def test_what_cannot_be_is_a_mistake(run: Run, story: Path, arguments: tuple[str, str]) -> None:
-    """An endless answer is no JSON array."""
+    """Said before anything is watched."""
     assert run("watch", "-l", str(story), *arguments)[:2] == (2, "")
 
 

@@ -165,6 +165,26 @@ def test_what_left_a_large_entry_is_read_from_the_blobs(tmp_path: Path) -> None:
         assert [row.interface for row in follower.further() if row.entry == f"{SHARD}/{moved[0]}"] == [None]
 
 
+def test_people_are_named_who_came_after_it_began_and_not_who_was_erased_since(tmp_path: Path) -> None:
+    """The keys are those of the moment."""
+    log = Log(LocalStore(tmp_path), LocalStore(tmp_path / "keys"))
+    with following(tmp_path) as follower:
+        writer = log.open()
+        append(writer, RECORDS[:60])
+        named = {row.author for row in follower.further() if row.author}
+        assert named
+        assert not any(len(name) == 32 for name in named)
+        draft = writer.fold(RECORDS[60:80])
+        assert draft is not None
+        people = [path for path in (tmp_path / "keys").rglob("*.json") if "pseudonym" in path.read_text()]
+        for path in people:
+            path.unlink()
+        writer.commit(draft)  # sealed with keys that nobody has any more
+        after = {row.author for row in follower.further() if row.author}
+        assert any(len(name) == 32 for name in after)
+        assert not after & named
+
+
 def test_a_missing_segment_ends_it(tmp_path: Path) -> None:
     """What comes after it is not shown as if nothing were missing."""
     log = new_log(LocalStore(tmp_path), 14)

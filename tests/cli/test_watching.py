@@ -22,11 +22,19 @@ LINES = """\
 
 ALL = ("--since", "2000-01-01")
 
+PROGRAM = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from cli.main import run
+run()
+"""
+"""The program as a terminal starts it: a shell that runs the tests in the background would have it ignore Ctrl-C."""
+
 
 @contextmanager
 def watching(root: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
     """The command as a process that has begun to watch."""
-    command = [sys.executable, "-m", "cli", "watch", "--ledger", str(root), "--interval", "0.05", *arguments]
+    command = [sys.executable, "-c", PROGRAM, "watch", "--ledger", str(root), "--interval", "0.05", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
     ) as started:

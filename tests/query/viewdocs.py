@@ -16,6 +16,17 @@ What `ledger sql` asks, as `ledger sql --views` lists it. One row per thing; tim
 `index`, `from` and `to` are words of SQL: write `"index"`, `"from"`, `"to"`. Columns may be added, never changed or removed.
 
 `scripts_at(TIME)` is `scripts` as of an effective time: `FROM scripts_at('2022-11-28 09:00Z')`.
+
+## Asking
+
+- `$name` in a statement is a parameter, and `-p name=value` its value, as text: `$since::TIMESTAMPTZ` makes a time of it. Each is needed
+  once; one that is missing or not used is an error. A value is never read as SQL.
+- `--output FILE` writes the answer instead of printing it, whole or not at all, in the format that the ending says: `.parquet`, `.csv`,
+  `.json`, `.jsonl`. A file that exists is left as it is without `--force`. Parquet has the types of the columns; sums of integers
+  (HUGEINT), for which it has none, become DECIMAL(38, 0).
+- On stderr stand the checkpoints that the answer rests on: of each shard the first one that has every entry that was seen, with
+  its root; for more than eight shards their sizes in one line. `ledger checkpoint --shard N --at SIZE` prints one as it was signed. Who keeps
+  answer and checkpoint can show later that the log still extends what was asked. The signature is not checked for an answer: `ledger verify` does that.
 """
 
 

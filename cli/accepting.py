@@ -95,12 +95,14 @@ def accept_gap(
     from msgspec import UNSET
 
     from ledger.log import accepting, gaps
+    from ledger.log.tail import shard_end
     from ledger.query.opened import read_about
 
     store, about = read_about(ledger)
-    tail = accepting.read_tail(store, about, partition)
+    accepting.check_partition(about, partition)
+    end = shard_end(store, partition)
     gap = gaps.AcceptedGap(
-        topic_id=accepting.topic_at(store, about, tail) if topic_id is None else _read_topic_id(topic_id),
+        topic_id=accepting.topic_at(store, about, end) if topic_id is None else _read_topic_id(topic_id),
         partition=partition,
         from_=first,
         to=last,
@@ -108,7 +110,7 @@ def accept_gap(
         reason=UNSET if reason is None else reason,
     )
     gaps.check(gap)
-    accepting.check_gap(store, gap, tail)
+    accepting.check_gap(store, gap, end)
     if bootstrap is not None:
         from ledger.broker.connection import describe_topic
         from ledger.broker.topics import start_offsets
@@ -123,8 +125,8 @@ def accept_gap(
         )
     )
     say(
-        f"before them: {tail.size} entries"
-        + ("" if tail.recorded_at is None else f", the last recorded at {tail.recorded_at}")
+        f"before them: {end.size} entries"
+        + ("" if end.recorded_at is None else f", the last recorded at {end.recorded_at}")
     )
     if bootstrap is None:
         say("the broker was not asked: with --bootstrap it is")

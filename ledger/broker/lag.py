@@ -67,7 +67,7 @@ def measure_lag(store: Store, file: LedgerFile, where: Where) -> list[PartitionL
     is_known = not accepted or described.topic_id in accepted
     only = next(iter(accepted)) if len(accepted) == 1 else ""
     ends = [shard_end(store, shard, only_topic=only) for shard in range(file.shards)]
-    nexts = [end.offset + 1 if is_known and end.topic_id == described.topic_id else 0 for end in ends]
+    nexts = [end.next_offset if is_known and end.topic_id == described.topic_id else 0 for end in ends]
     reaches = topic_reach(where, file.topic, dict(enumerate(nexts)))
     return lag_of(ends, nexts, [reaches[number] for number in range(file.shards)], is_known=is_known)
 
@@ -96,7 +96,7 @@ def lag_of(
                 behind=behind if is_known else None,
                 behind_s=_behind_s(end, reach, behind) if is_known else None,
                 size=end.size,
-                recorded_at=end.recorded_at or None,
+                recorded_at=end.recorded_at,
                 newest_at=_text(reach.newest_ms),
             )
         )
@@ -114,7 +114,7 @@ def _behind_s(end: ShardEnd, reach: Reach, behind: int) -> float | None:
         return 0.0
     if reach.newest_ms is None:
         return None
-    since_ms = datetime.fromisoformat(end.recorded_at).timestamp() * 1000 if end.size else reach.next_ms
+    since_ms = reach.next_ms if end.recorded_at is None else datetime.fromisoformat(end.recorded_at).timestamp() * 1000
     return None if since_ms is None else round(max(0.0, reach.newest_ms - since_ms) / 1000, 3)
 
 

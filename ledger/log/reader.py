@@ -9,15 +9,30 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from ledger.errors import IntegrityError, NotFoundError
 from ledger.log.segments import Segment, parse_segment
 from ledger.log.whole import whole
+from ledger.model.entries import Entry, decode_entry
 from ledger.storage import layout
 from ledger.storage.store import Store
 
-__all__ = ["ShardReader", "raw_segment_names", "segment_names"]
+__all__ = ["ShardReader", "raw_segment_names", "read_entry", "segment_names"]
 
 _KEPT_SEGMENTS: Final = 16
+
+
+def read_entry(line: bytes, where: str) -> Entry:
+    """Decode an entry; `where` it stands is for the message.
+
+    Raises:
+        IntegrityError: `malformed_entry`.
+    """
+    try:
+        return decode_entry(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise IntegrityError("malformed_entry", f"{where} cannot be read: {error}", "run: ledger verify") from error
 
 
 def segment_names(store: Store, shard: int, after: str = "") -> Iterator[tuple[int, str]]:

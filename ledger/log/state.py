@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-import msgspec
 from msgspec import UNSET
 
 from ledger.errors import IntegrityError, LedgerError
 from ledger.log.ledgerfile import LedgerFile
 from ledger.log.lookup import Lookup
-from ledger.log.reader import ShardReader
+from ledger.log.reader import ShardReader, read_entry
 from ledger.log.segments import Segment
 from ledger.log.snapshot import Snapshot, SnapshotFiles, packed, unpacked
 from ledger.model import ids, times
@@ -256,12 +255,7 @@ def _checkpoint(segment: Segment, verifier: Verifier, name: str) -> Checkpoint:
 
 
 def _decode(line: bytes, index: int) -> Entry:
-    try:
-        entry = decode_entry(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise IntegrityError(
-            "malformed_entry", f"entry {index} cannot be read: {error}", "run: ledger verify"
-        ) from error
+    entry = read_entry(line, f"entry {index}")
     if entry.v > 1:
         raise IntegrityError("newer_format", f"entry {index} has format {entry.v}", "use a newer release of the ledger")
     if entry.index != index:

@@ -12,14 +12,13 @@ import msgspec
 from ledger.broker.cluster import Where
 from ledger.broker.connection import describe_topic
 from ledger.broker.publish import Outgoing, Place, default_partition, send_records
-from ledger.errors import BrokerError, IntegrityError, NotFoundError
+from ledger.errors import BrokerError
 from ledger.log.batch import home_of
 from ledger.log.ledgerfile import LedgerFile, accepted_topics, check_topic
-from ledger.log.reader import segment_names
-from ledger.log.segments import parse_segment
-from ledger.model.entries import Entry, decode_entry
+from ledger.log.reader import ShardReader, read_entry
+from ledger.log.tail import shard_size
+from ledger.model.entries import Entry
 from ledger.model.reasons import Reason
-from ledger.storage import layout
 from ledger.storage.store import Store
 
 __all__ = ["Delivery", "Landed"]
@@ -86,7 +85,7 @@ class Delivery:
             IntegrityError: the log cannot be read.
         """
         self.check_topic()
-        starts = {shard: self._size(shard) for shard in range(self._about.shards)}
+        starts = {shard: shard_size(self._store, shard) for shard in range(self._about.shards)}
         try:
             places = send_records(records, self._where, self._about.topic)
         except BrokerError as error:
@@ -97,41 +96,20 @@ class Delivery:
         wanted: dict[int, set[int]] = {}
         for place in places:
             wanted.setdefault(place.partition, set()).add(place.offset)
-        sizes = dict(starts)
+        readers = {shard: ShardReader(self._store, shard, starts[shard]) for shard in wanted}
         found: dict[Place, Landed] = {}
         deadline = time.monotonic() + self._wait_s
         while True:
             for shard, offsets in wanted.items():
-                for entry in self._new(shard, sizes):
-                    if entry.origin.offset in offsets:
-                        found[Place(shard, entry.origin.offset)] = _landed(shard, entry)
+                for _, name, segment in readers[shard].further():
+                    for entry in (read_entry(line, name) for line in segment.lines):
+                        if entry.origin.offset in offsets:
+                            found[Place(shard, entry.origin.offset)] = _landed(shard, entry)
             if len(found) == len(set(places)):
                 return [found[place] for place in places]
             if time.monotonic() > deadline:
                 raise self._not_folded(len(places), len(found))
             time.sleep(_POLL_S)
-
-    def _new(self, shard: int, sizes: dict[int, int]) -> Iterable[Entry]:
-        """The entries of a shard after those seen so far."""
-        while True:
-            name = layout.segment(shard, sizes[shard])
-            try:
-                lines = parse_segment(self._store.get(name), name).lines
-            except NotFoundError:
-                return
-            try:
-                entries = [decode_entry(line) for line in lines]
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise IntegrityError(
-                    "malformed_entry", f"{name} cannot be read: {error}", "run `ledger verify`"
-                ) from error
-            sizes[shard] += len(lines)
-            yield from entries
-
-    def _size(self, shard: int) -> int:
-        """How many entries a shard has."""
-        last = max(segment_names(self._store, shard), default=None)
-        return 0 if last is None else last[0] + len(parse_segment(self._store.get(last[1]), last[1]).lines)
 
     def _not_folded(self, sent: int, found: int) -> BrokerError:
         left = sent - found

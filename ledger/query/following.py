@@ -12,11 +12,11 @@ from heapq import merge
 import msgspec
 from msgspec import UNSET, Struct
 
-from ledger.errors import IntegrityError, NotFoundError
-from ledger.log.reader import ShardReader
+from ledger.errors import NotFoundError
+from ledger.log.reader import ShardReader, read_entry
 from ledger.log.segments import parse_segment
 from ledger.log.whole import whole
-from ledger.model.entries import Entry, decode_entry
+from ledger.model.entries import Entry
 from ledger.query.answers import Change, WatchRow
 from ledger.query.opened import OpenLedger, read_about
 from ledger.query.segments import ShardPrefix, sizes_of
@@ -78,7 +78,7 @@ class Follower:
     def _shard(self, shard: int) -> Iterator[WatchRow]:
         for _, name, segment in self._readers[shard].further():
             for line in segment.lines:
-                row = self._row(shard, _decoded(line, name))
+                row = self._row(shard, read_entry(line, name))
                 if self._since is None or row.recorded_at >= self._since:
                     yield row
 
@@ -94,7 +94,7 @@ class Follower:
     def _first_recorded(self, shard: int, start: int) -> datetime:
         name = layout.segment(shard, start)
         line = parse_segment(self._store.get(name), name).lines[0]
-        return datetime.fromisoformat(_decoded(line, name).recorded_at)
+        return datetime.fromisoformat(read_entry(line, name).recorded_at)
 
     def _row(self, shard: int, entry: Entry) -> WatchRow:
         data = self._data(entry)
@@ -139,10 +139,3 @@ class Follower:
             return None if digest is None else self._blobs.get(digest)
         except NotFoundError:
             return None
-
-
-def _decoded(line: bytes, name: str) -> Entry:
-    try:
-        return decode_entry(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise IntegrityError("malformed_entry", f"{name} cannot be read: {error}", "run: ledger verify") from error

@@ -92,7 +92,7 @@ def test_a_topic_made_anew_is_told(tmp_path: Path, broker: Broker) -> None:
 def test_the_state_of_a_partition(offset: int, start: int, end: int, state: State, behind: int) -> None:
     """Behind is never negative; a gap and a broker that lost records are named."""
     reach = Reach(start=start, end=end, next_ms=START_MS, newest_ms=START_MS + 1500)
-    last = ShardEnd(size=5, offset=offset - 1, topic_id="t", recorded_at="2027-01-15T08:00:00.000Z")
+    last = ShardEnd(size=5, next_offset=offset, topic_id="t", recorded_at="2027-01-15T08:00:00.000Z")
     [found] = lag_of([last], [offset], [reach], is_known=True)
     assert (found.state, found.behind) == (state, behind)
     assert found.behind_s == (1.5 if behind else 0.0)
@@ -101,7 +101,7 @@ def test_the_state_of_a_partition(offset: int, start: int, end: int, state: Stat
 def test_a_newest_record_that_cannot_be_read_is_not_guessed() -> None:
     """Where an aborted transaction is the last, there is no timestamp."""
     reach = Reach(start=0, end=9, next_ms=None, newest_ms=None)
-    [found] = lag_of([ShardEnd(size=0, offset=-1, topic_id="", recorded_at="")], [0], [reach], is_known=True)
+    [found] = lag_of([ShardEnd()], [0], [reach], is_known=True)
     assert (found.behind, found.behind_s, found.newest_at) == (9, None, None)
 
 

@@ -12,7 +12,9 @@ from cli.main import main
 from ledger.broker.lines import open_source
 from ledger.compact.compacting import Policy, compact_shard
 from ledger.log.ledgerfile import accept_topic, create_ledger, read_ledger_file
+from ledger.log.reader import ShardReader
 from ledger.log.records import Record
+from ledger.log.tail import has_topic, shard_end, shard_size
 from ledger.log.writer import open_writer
 from ledger.model.entries import decode_entry
 from ledger.query.opened import OpenLedger, open_ledger
@@ -23,7 +25,7 @@ from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
 from tests.compact.rig import compact, new_log
 from tests.docs.reading import ROOT
-from tests.log.rig import story
+from tests.log.rig import SHARD, append, story
 
 _REAL: Final = 2500
 _VIEWS: Final = (
@@ -204,3 +206,21 @@ def test_what_was_known_earlier_is_the_same_from_packs(tmp_path: Path) -> None:
     for pack in (20, 15):  # first a part of it, then nearly all
         assert compact(log, pack=pack, least=pack).packs
         assert known() == before
+
+
+def test_the_end_of_a_shard_is_the_same_from_packs(tmp_path: Path) -> None:
+    """What `lag`, `accept-gap` and operators' commands begin with: size, topic, next offset and time; and what comes after is read on."""
+    log = new_log(LocalStore(tmp_path), entries=60)
+    before = shard_end(log.store, SHARD)
+    assert (before.size, before.next_offset, before.topic_id != "") == (60, 60, True)
+    compact(log, pack=60, least=1)
+    assert not list(log.store.list(layout.LOG))
+    assert shard_end(log.store, SHARD) == before
+    assert shard_end(log.store, SHARD, only_topic=before.topic_id) == before
+    assert shard_size(log.store, SHARD) == 60
+    assert has_topic(log.store, SHARD, before.topic_id)
+    assert not has_topic(log.store, SHARD, "another")
+    reader = ShardReader(log.store, SHARD, 60)
+    assert not list(reader.further())
+    append(log.open(), story(70)[60:])
+    assert sum(len(segment.lines) for _, _, segment in reader.further()) == 10

@@ -87,10 +87,22 @@ def configuration(context: typer.Context, pairs: Set = None) -> "Configuration":
     return found
 
 
-def chosen_options(configured: "Configuration", pairs: list[str] | None) -> tuple[str, ...]:
-    """The arguments that make a worker process come to the same settings: never a value that is secret."""
+def chosen_options(context: typer.Context, configured: "Configuration", pairs: list[str] | None) -> tuple[str, ...]:
+    """The arguments that make a worker process come to the same settings by itself: never a value that is secret.
+
+    What every worker is told (ledger, keys, broker, group) is not among them; nor what environment and file say: it reads them too.
+    """
+    from ledger.config.catalog import CATALOG
+
+    said = _said(context)
     file = () if configured.file is None else ("--config", str(configured.file))
-    return (*file, *(part for pair in pairs or () for part in ("--set", pair)))
+    options = (
+        part
+        for setting in CATALOG
+        if setting.section == "worker" and setting.name in said and setting.name != "group" and setting.option
+        for part in (setting.option, str(said[setting.name]))
+    )
+    return (*file, *(part for pair in pairs or () for part in ("--set", pair)), *options)
 
 
 def _said(context: typer.Context) -> dict[str, Any]:

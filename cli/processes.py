@@ -46,11 +46,10 @@ def worker_arguments(
     bootstrap: str,
     *,
     group: str,
-    until_idle_s: float | None = None,
     extra: tuple[str, ...] = (),
 ) -> list[str]:
     """The command line of a worker process."""
-    arguments = [
+    return [
         sys.executable,
         "-m",
         "consumers",
@@ -62,10 +61,8 @@ def worker_arguments(
         bootstrap,
         "--group",
         group,
+        *extra,
     ]
-    if until_idle_s is not None:
-        arguments += ["--until-idle", str(until_idle_s)]
-    return [*arguments, *extra]
 
 
 def worker_environment() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What runs: the broker for one machine, the worker, both together."""
 
-# ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
+# ruff: noqa: ARG001, PLR0913, PLR0917 (the options of a command are its arguments; those of settings are read from its context)
 
 import os
 import sys
@@ -52,6 +52,55 @@ class LogLevel(StrEnum):
     error = "error"
 
 
+UntilIdle = Annotated[
+    float | None,
+    typer.Option("--until-idle", min=0.1, metavar="SECONDS", help="Stop after so long without records."),
+]
+BatchRecords = Annotated[int, typer.Option("--batch-records", min=1, metavar="N", help="Commit after so many records,")]
+BatchBytes = Annotated[int, typer.Option("--batch-bytes", min=1, metavar="N", help="or so many bytes,")]
+BatchAge = Annotated[int, typer.Option("--batch-age-ms", min=1, metavar="MS", help="or so long after the first.")]
+SessionTimeout = Annotated[
+    float,
+    typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port", min=0, max=65535, metavar="P", help="Serve Prometheus metrics and health; 0: a free port."
+    ),
+]
+MetricsHost = Annotated[str, typer.Option("--metrics-host", metavar="ADDRESS", help="Address to serve them at.")]
+LogFormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", help="Of its lines on stderr; auto: text on a terminal, else JSON.")
+]
+LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="What it says at least.")]
+Summary = Annotated[
+    float, typer.Option("--summary", min=1, metavar="SECONDS", help="How often to sum up what was done.")
+]
+SlowStep = Annotated[
+    float,
+    typer.Option("--slow-step", min=0.1, metavar="SECONDS", help="A fold or commit is said to be slow after,"),
+]
+HungStep = Annotated[
+    float, typer.Option("--hung-step", min=0.1, metavar="SECONDS", help="and stops the worker after so long.")
+]
+StopTimeout = Annotated[
+    float,
+    typer.Option("--stop-timeout", min=0.1, metavar="SECONDS", help="How long to finish when told to stop."),
+]
+PeopleCheck = Annotated[
+    float,
+    typer.Option("--people-check", min=0.1, metavar="SECONDS", help="How often to look whether people were erased."),
+]
+CompactEntries = Annotated[
+    int,
+    typer.Option("--compact-entries", min=0, metavar="N", help="Compact so many at once, in the background; 0: never,"),
+]
+CompactAge = Annotated[
+    float, typer.Option("--compact-age", min=0, metavar="SECONDS", help="when recorded at least so long ago.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command(epilog=examples("ledger broker", "ledger broker --port 0"))(broker)
@@ -82,63 +131,22 @@ def worker(
     ledger: Ledger,
     bootstrap: Bootstrap,
     group: Group = None,
-    until_idle: Annotated[
-        float | None,
-        typer.Option("--until-idle", min=0.1, metavar="SECONDS", help="Stop after so long without records."),
-    ] = None,
-    batch_records: Annotated[
-        int, typer.Option("--batch-records", min=1, metavar="N", help="Commit after so many records,")
-    ] = 1000,
-    batch_bytes: Annotated[int, typer.Option("--batch-bytes", min=1, metavar="N", help="or so many bytes,")] = 1 << 20,
-    batch_age: Annotated[
-        int, typer.Option("--batch-age-ms", min=1, metavar="MS", help="or so long after the first.")
-    ] = 100,
-    session_timeout: Annotated[
-        float,
-        typer.Option("--session-timeout", min=1, metavar="SECONDS", help="When the group gives up on a silent worker."),
-    ] = 10.0,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            "--metrics-port", min=0, max=65535, metavar="P", help="Serve Prometheus metrics and health; 0: a free port."
-        ),
-    ] = None,
-    metrics_host: Annotated[
-        str, typer.Option("--metrics-host", metavar="ADDRESS", help="Address to serve them at.")
-    ] = "127.0.0.1",
-    log_format: Annotated[
-        LogFormat, typer.Option("--log-format", help="Of its lines on stderr; auto: text on a terminal, else JSON.")
-    ] = LogFormat.auto,
-    log_level: Annotated[LogLevel, typer.Option("--log-level", help="What it says at least.")] = LogLevel.info,
-    summary: Annotated[
-        float, typer.Option("--summary", min=1, metavar="SECONDS", help="How often to sum up what was done.")
-    ] = 60.0,
-    slow_step: Annotated[
-        float,
-        typer.Option("--slow-step", min=0.1, metavar="SECONDS", help="A fold or commit is said to be slow after,"),
-    ] = 10.0,
-    hung_step: Annotated[
-        float, typer.Option("--hung-step", min=0.1, metavar="SECONDS", help="and stops the worker after so long.")
-    ] = 120.0,
-    stop_timeout: Annotated[
-        float,
-        typer.Option("--stop-timeout", min=0.1, metavar="SECONDS", help="How long to finish when told to stop."),
-    ] = 15.0,
-    people_check: Annotated[
-        float,
-        typer.Option(
-            "--people-check", min=0.1, metavar="SECONDS", help="How often to look whether people were erased."
-        ),
-    ] = 60.0,
-    compact_entries: Annotated[
-        int,
-        typer.Option(
-            "--compact-entries", min=0, metavar="N", help="Compact so many at once, in the background; 0: never,"
-        ),
-    ] = 200_000,
-    compact_age: Annotated[
-        float, typer.Option("--compact-age", min=0, metavar="SECONDS", help="when recorded at least so long ago.")
-    ] = 3600.0,
+    until_idle: UntilIdle = None,
+    batch_records: BatchRecords = 1000,
+    batch_bytes: BatchBytes = 1 << 20,
+    batch_age: BatchAge = 100,
+    session_timeout: SessionTimeout = 10.0,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+    log_format: LogFormatOption = LogFormat.auto,
+    log_level: LogLevelOption = LogLevel.info,
+    summary: Summary = 60.0,
+    slow_step: SlowStep = 10.0,
+    hung_step: HungStep = 120.0,
+    stop_timeout: StopTimeout = 15.0,
+    people_check: PeopleCheck = 60.0,
+    compact_entries: CompactEntries = 200_000,
+    compact_age: CompactAge = 3600.0,
     keys: Keys = None,
     pairs: Set = None,
 ) -> None:
@@ -152,45 +160,12 @@ def worker(
     configured = configuration(context, pairs)
     configured.cluster(bootstrap)
     _, about = read_about(ledger)
-    extra = (
-        *chosen_options(configured, pairs),
-        "--batch-records",
-        batch_records,
-        "--batch-bytes",
-        batch_bytes,
-        "--batch-age-ms",
-        batch_age,
-        "--session-timeout",
-        session_timeout,
-        *([] if metrics_port is None else ["--metrics-port", metrics_port]),
-        "--metrics-host",
-        metrics_host,
-        "--log-format",
-        log_format,
-        "--log-level",
-        log_level,
-        "--summary",
-        summary,
-        "--slow-step",
-        slow_step,
-        "--hung-step",
-        hung_step,
-        "--stop-timeout",
-        stop_timeout,
-        "--people-check",
-        people_check,
-        "--compact-entries",
-        compact_entries,
-        "--compact-age",
-        compact_age,
-    )
     arguments = worker_arguments(
         ledger,
         keys_location(ledger, keys),
         bootstrap,
         group=group or f"ledger-{about.name}",
-        until_idle_s=until_idle,
-        extra=tuple(str(part) for part in extra),
+        extra=chosen_options(context, configured, pairs),
     )
     sys.stdout.flush()
     # The worker takes this process's place, so that signals and the exit code are its own.
@@ -225,7 +200,7 @@ def up(
                     keys_location(ledger, keys),
                     embedded.bootstrap,
                     group=group or f"ledger-{about.name}",
-                    extra=("--embedded", *chosen_options(configured, pairs)),
+                    extra=("--embedded", *chosen_options(context, configured, pairs)),
                 )
             )
             try:

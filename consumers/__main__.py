@@ -8,23 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from consumers.logs import FORMATS, LEVELS, Log
+from consumers.logs import Log
 from consumers.settings import Settings
 from ledger.broker.cluster import Cluster
+from ledger.config.catalog import CATALOG, Kind
 from ledger.config.resolving import Configuration, load
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LedgerError, UsageError
 
-_SECONDS: Final = {
-    "--session-timeout": "session_timeout_s",
-    "--slow-step": "slow_step_s",
-    "--hung-step": "hung_step_s",
-    "--stop-timeout": "stop_timeout_s",
-    "--summary": "summary_s",
-    "--people-check": "people_check_s",
-    "--compact-age": "compact_age_s",
-    "--compact-check": "compact_check_s",
-}
-"""Options in seconds, and their settings."""
+_TYPES: Final = {Kind.integer: int, Kind.number: float}
+"""Of options whose values are not text."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,15 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("ledger", "keys", "bootstrap", "group"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--cache")
-    parser.add_argument("--until-idle", dest="until_idle_s", type=float)
-    for name in ("batch_records", "batch_bytes", "batch_age_ms", "compact_entries"):
-        parser.add_argument("--" + name.replace("_", "-"), dest=name, type=int)
-    for option, name in _SECONDS.items():
-        parser.add_argument(option, dest=name, type=float)
-    parser.add_argument("--metrics-port", type=int)
-    parser.add_argument("--metrics-host")
-    parser.add_argument("--log-format", choices=FORMATS)
-    parser.add_argument("--log-level", choices=LEVELS)
+    for setting in CATALOG:
+        if setting.section == "worker" and setting.option and setting.name != "group":
+            kind = _TYPES.get(setting.kind, str)
+            parser.add_argument(setting.option, dest=setting.name, type=kind, choices=setting.choices or None)
     parser.add_argument("--config")
     parser.add_argument("--set", dest="pairs", action="append", default=[])
     parser.add_argument("--embedded", action="store_true")

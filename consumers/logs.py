@@ -15,10 +15,8 @@ from typing import IO, Any, Final
 
 from ledger.errors import LedgerError
 
-__all__ = ["FORMATS", "LEVELS", "Log", "Stray"]
+__all__ = ["LEVELS", "Log", "Stray"]
 
-FORMATS: Final = ("auto", "text", "json")
-"""`auto` is text on a terminal and JSON elsewhere."""
 LEVELS: Final = ("info", "warning", "error")
 
 
@@ -26,7 +24,7 @@ class Log:
     """Where a worker says what it does. For any thread.
 
     Args:
-        output: `auto`, `text` or `json`.
+        output: `text`, `json`, or `auto`: text on a terminal and JSON elsewhere.
         level: what is said at least.
         stream: stderr, where none is given.
     """

@@ -1,8 +1,12 @@
 """docs/OPERATIONS.md and the README's tables against the code."""
 
+from typing import Any
+
 import msgspec
 import pytest
+from typer.main import get_command
 
+from cli.main import app
 from consumers.settings import Settings
 from ledger import errors
 from ledger.config.catalog import CATALOG
@@ -54,6 +58,15 @@ def test_each_option_of_a_setting_is_one_of_the_command() -> None:
     for _, _, option, _ in cells(section(_DOCUMENT, "Settings")):
         for name in codes_in(option):
             assert f'"{name}"' in source, name
+
+
+def test_the_options_of_a_worker_have_the_defaults_of_its_settings() -> None:
+    """What the help says is what holds where nothing is said."""
+    command: Any = get_command(app)
+    shown = {option: param.default for param in command.commands["worker"].params for option in param.opts}
+    for setting in CATALOG:
+        if setting.section == "worker" and setting.option:
+            assert shown[setting.option] == setting.default, setting.option
 
 
 @pytest.mark.parametrize("document", [_DOCUMENT, "README.md"])

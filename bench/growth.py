@@ -3,18 +3,16 @@
 import argparse
 import gc
 import os
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from bench.children import measured_by
 from bench.ledgers import begin_ledger, write_until
 from bench.places import new_place
 from bench.uploads import upload
-from bench.workers import ROOT, environment
 
 __all__ = ["Growth", "measure_growth"]
 
@@ -43,16 +41,9 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure_growth(events: int, work: Path) -> Growth:
     """Write so many uploads of the same scripts in a new process, with snapshots, and watch its memory."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "bench.growth", "--events", str(events), "--directory", new_place(work)],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        timeout=_TIMEOUT_S,
-        check=True,
+    return measured_by(
+        "bench.growth", Growth, "--events", str(events), "--directory", new_place(work), timeout_s=_TIMEOUT_S
     )
-    return msgspec.json.decode(ended.stdout, type=Growth)
 
 
 def _main() -> None:

@@ -1,19 +1,16 @@
 """Memory: what a writer holds for each script beyond the script's manifest, measured in a process of its own."""
 
 import argparse
-import gc
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from bench.children import measured_by, resident_bytes
 from bench.places import new_place
 from bench.uploads import SCRIPTS_PER_ACCOUNT, Upload, upload
-from bench.workers import ROOT, environment
 from ledger.log.ledgerfile import create_ledger
 from ledger.log.segments import parse_segment
 from ledger.log.writer import open_writer
@@ -26,7 +23,6 @@ __all__ = ["Memory", "measure_memory"]
 _BATCH: Final = 1000
 _WARM_UP: Final = 5 * _BATCH
 """Scripts made before the first look, so that buffers and caches have their size."""
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TIMEOUT_S: Final = 900.0
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -48,16 +44,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 def measure_memory(scripts: int, work: Path) -> Memory:
     """Make so many scripts in a new process and ask how much it grew."""
     place = new_place(work)
-    ended = subprocess.run(
-        [sys.executable, "-m", "bench.memory", "--scripts", str(scripts), "--directory", place],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        timeout=_TIMEOUT_S,
-        check=True,
-    )
-    return msgspec.json.decode(ended.stdout, type=Memory)
+    return measured_by("bench.memory", Memory, "--scripts", str(scripts), "--directory", place, timeout_s=_TIMEOUT_S)
 
 
 def _main() -> None:
@@ -75,7 +62,7 @@ def _main() -> None:
     for batch in batches:
         if made == _WARM_UP:
             _check_manifest(store.get(layout.segment(0, 0)))
-            before = _resident_bytes()
+            before = resident_bytes()
         draft = writer.fold([sent.record for sent in batch])
         if draft is None:
             raise RuntimeError("the writer found nothing new")
@@ -83,7 +70,7 @@ def _main() -> None:
         if made >= _WARM_UP:
             manifests += sum(len(sent.manifest) for sent in batch)
         made += len(batch)
-    grown = _resident_bytes() - before
+    grown = resident_bytes() - before
     scripts = made - _WARM_UP
     memory = Memory(
         scripts=scripts,
@@ -106,11 +93,6 @@ def _check_manifest(segment: bytes) -> None:
     entry = msgspec.json.decode(parse_segment(segment, "the first segment").lines[0])
     if _encode(entry["version"]["manifest"]) != upload(0, 0).manifest:
         raise RuntimeError(f"an unexpected manifest: {entry['version']['manifest']}")
-
-
-def _resident_bytes() -> int:
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
 
 
 if __name__ == "__main__":

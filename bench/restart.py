@@ -3,18 +3,16 @@
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from bench.children import measured_by, resident_bytes
 from bench.ledgers import TOPIC_ID, begin_ledger, write_until
 from bench.places import new_place
 from bench.uploads import upload
-from bench.workers import ROOT, environment
 
 __all__ = ["Restart", "measure_restart"]
 
@@ -72,16 +70,7 @@ def measure_restart(entries: int, work: Path) -> Restart:
 def _open(ledger: Path, cache: Path) -> tuple[float, _Opened]:
     """When a process was started (`time.time`), and what it said."""
     started = time.time()
-    ended = subprocess.run(
-        [sys.executable, "-m", "bench.restart", "--ledger", ledger, "--cache", cache],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        timeout=_TIMEOUT_S,
-        check=True,
-    )
-    return started, msgspec.json.decode(ended.stdout, type=_Opened)
+    return started, measured_by("bench.restart", _Opened, "--ledger", ledger, "--cache", cache, timeout_s=_TIMEOUT_S)
 
 
 def _main() -> None:
@@ -102,8 +91,7 @@ def _main() -> None:
     keys = KeyStore.open(LocalStore(options.ledger / "keys", file_mode=0o600, dir_mode=0o700), file.name)
     open_writer(store, file, keys, 0, TOPIC_ID, options.cache)
     opened_at = time.time()
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    os.write(1, msgspec.json.encode(_Opened(imported_at, opened_at, resident)))
+    os.write(1, msgspec.json.encode(_Opened(imported_at, opened_at, resident_bytes())))
 
 
 if __name__ == "__main__":

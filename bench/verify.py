@@ -4,8 +4,6 @@ import argparse
 import hashlib
 import os
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +11,10 @@ from typing import Final
 
 import msgspec
 
+from bench.children import measured_by
 from bench.ledgers import begin_ledger, records_of, write_until
 from bench.load import Load
 from bench.places import new_place
-from bench.workers import ROOT, environment
 from ledger.log.ledgerfile import read_ledger_file
 from ledger.log.segments import parse_segment
 from ledger.storage.local import LocalStore
@@ -125,19 +123,8 @@ def _lines(store: LocalStore) -> Iterator[bytes]:
 
 def _best(ledger: Path, state: Path, mode: str, rounds: int) -> Run:
     """The quickest of some runs in a new process each."""
-    command = [sys.executable, "-m", "bench.verify", mode, str(ledger), str(state)]
-    runs = []
-    for _ in range(rounds):
-        ended = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=_TIMEOUT_S,
-            check=True,
-        )
-        runs.append(msgspec.json.decode(ended.stdout, type=Run))
+    where = mode, ledger, state
+    runs = [measured_by("bench.verify", Run, *where, timeout_s=_TIMEOUT_S) for _ in range(rounds)]
     return min(runs, key=lambda run: run.wall_s)
 
 

@@ -178,7 +178,10 @@ def test_starting_again_reports_both_ways(tmp_path: Path) -> None:
     report, printed = run_bench(tmp_path, "--only", "restart", "--entries", "3000")
     assert report.restart is not None
     assert (report.restart.entries, report.restart.scripts) == (3000, 300)
-    assert 0 < report.restart.imports_s < min(report.restart.with_snapshot_s, report.restart.without_s)
+    assert (
+        0 < report.restart.imports_s < report.restart.with_snapshot_s
+    )  # of the same process; the other one is another
+    assert report.restart.without_s > 0
     assert [goal.name for goal in report.goals] == ["restart with a snapshot", "restart without"]
     assert "with a snapshot" in printed
 

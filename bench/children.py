@@ -1,0 +1,40 @@
+"""Measuring in a process of its own, so that nothing else's memory or caches count: a module of the bench that prints its result."""
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bench.workers import ROOT, environment
+
+__all__ = ["measured_by", "resident_bytes"]
+
+T = TypeVar("T")
+
+
+def measured_by(module: str, result: type[T], *arguments: str | Path, timeout_s: float) -> T:
+    """Run `python -m MODULE` and decode what it prints, JSON of this type.
+
+    Raises:
+        subprocess.SubprocessError: it failed, or took longer than `timeout_s` seconds.
+    """
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        timeout=timeout_s,
+        check=True,
+    )
+    return msgspec.json.decode(ended.stdout, type=result)
+
+
+def resident_bytes() -> int:
+    """The resident memory of this process, garbage collected before."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -19,7 +19,7 @@ from ledger.storage import layout
 from ledger.storage.keyfiles import ACCOUNTS, person_name, read_account_key, read_key
 from ledger.storage.store import Store
 
-__all__ = ["PersonRow", "find_people", "mentions", "names_any"]
+__all__ = ["PersonRow", "find_people", "mentions", "names_any", "unsealed"]
 
 _SEALS: Final = """
 SELECT account, data.actor.pseudonym AS pseudonym, data.actor.sealed AS sealed,
@@ -105,7 +105,7 @@ def _people(ledger: OpenLedger, account: str | None) -> Iterator[PersonRow]:
     """All whose keys exist and who stand in an entry."""
     seals: dict[tuple[str, str], list[_Seal]] = {}
     for row in rows(ledger, _SEALS, account=account):
-        actor = _unsealed(ledger, row["account"], row["pseudonym"], row["sealed"])
+        actor = unsealed(ledger, row["account"], row["pseudonym"], row["sealed"])
         if actor is not None:
             seal = _Seal(actor=actor, entries=row["entries"], first_at=row["first_at"], last_at=row["last_at"])
             seals.setdefault((row["account"], row["pseudonym"]), []).append(seal)
@@ -123,7 +123,12 @@ def _people(ledger: OpenLedger, account: str | None) -> Iterator[PersonRow]:
         )
 
 
-def _unsealed(ledger: OpenLedger, account: str, pseudonym: str, sealed: str) -> Actor | None:
+def unsealed(ledger: OpenLedger, account: str, pseudonym: str, sealed: str) -> Actor | None:
+    """Who a pseudonym is, as their key says; None where the key is not at hand, or does not open the seal.
+
+    Raises:
+        IntegrityError: a key cannot be read.
+    """
     try:
         identity = ledger.people.identity(account, pseudonym, sealed) if ledger.people else None
         return None if identity is None else msgspec.json.decode(identity, type=Actor)

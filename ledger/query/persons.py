@@ -1,16 +1,14 @@
 """`who`: what a person or token changed."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from ledger.errors import IntegrityError, NotFoundError, UsageError
 from ledger.query.answers import Change
 from ledger.query.forensics import DoneRow, DoneSummary
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
+from ledger.query.people import unsealed
 from ledger.query.questions import END_OF_TIME
 from ledger.query.rows import rows
 
@@ -102,20 +100,16 @@ def summed_up(done: list[DoneRow]) -> list[DoneSummary]:
 
 def _is(ledger: OpenLedger, actor: _Actor, person: str) -> bool:
     """Whether the key store says so. Addresses are compared without regard to case."""
-    identity = _identity(ledger, actor)
-    email = identity.get("email")
-    return person in {identity.get("id"), identity.get("on_behalf_of")} or (
+    try:
+        found = unsealed(ledger, *actor)
+    except IntegrityError:
+        return False  # `ledger verify` is who complains about it; by pseudonym they can still be asked for
+    if found is None:
+        return False
+    email = found.email
+    return person in {found.id, found.on_behalf_of} or (
         isinstance(email, str) and email.casefold() == person.casefold()
     )
-
-
-def _identity(ledger: OpenLedger, actor: _Actor) -> Mapping[str, Any]:
-    try:
-        sealed = ledger.people.identity(*actor) if ledger.people else None
-    except IntegrityError:
-        return {}  # `ledger verify` is who complains about it; by pseudonym they can still be asked for
-    found = msgspec.json.decode(sealed) if sealed is not None else {}
-    return found if isinstance(found, dict) else {}
 
 
 def _by_pseudonym(actors: list[_Actor], prefix: str) -> list[_Actor]:

@@ -3,7 +3,6 @@
 # ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
 
 import base64
-import getpass
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -11,6 +10,7 @@ import typer
 
 from cli.configuring import configuration
 from cli.messages import say
+from cli.noting import operator
 from cli.options import Ledger, Set, examples
 from cli.tables import printable
 
@@ -106,7 +106,7 @@ def accept_gap(
         partition=partition,
         from_=first,
         to=last,
-        accepted_by=_user() if by is None else by,
+        accepted_by=operator(None) if by is None else by,
         reason=UNSET if reason is None else reason,
     )
     gaps.check(gap)
@@ -140,15 +140,6 @@ def accept_gap(
 
 def _cluster(context: typer.Context, pairs: list[str] | None, bootstrap: str) -> "Cluster":
     return configuration(context, pairs).cluster(bootstrap)
-
-
-def _user() -> str:
-    from ledger.errors import UsageError
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:  # nobody has this number
-        raise UsageError("no_user", "it cannot be told who you are", "say it with --by") from error
 
 
 def _read_topic_id(text: str) -> str:

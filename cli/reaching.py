@@ -16,6 +16,10 @@ from cli.tables import print_table
 from ledger.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ledger.query.lookup import Accounts
+    from ledger.query.opened import OpenLedger
     from ledger.query.reaching import Candidate, Reached
     from ledger.query.serving import Serving
 
@@ -66,66 +70,36 @@ def reach(
         raise UsageError(
             "no_address", "give an address, or --script, or --graph", "ledger reach https://shop.example/checkout"
         )
-    chosen = chosen_format(output, as_json)
-    if graph is not None:
-        _draw(graph, script, ledger, account, at, known_at, keys)
-    elif url is not None:
-        _answer(url, ledger, account, at, known_at, keys, chosen)
-    else:
-        _enter(str(script), ledger, account, at, known_at, keys, chosen)
+    chosen, when = chosen_format(output, as_json), moment(at)
+    with opened(ledger, keys, known_at) as found:
+        if graph is not None:
+            _draw(found, graph, script, account, when)
+        elif url is not None:
+            _answer(found, url, account, when, chosen)
+        else:
+            _enter(found, str(script), account, when, chosen)
 
 
-def _answer(
-    url: str,
-    ledger: str,
-    account: list[str] | None,
-    at: str | None,
-    known_at: str | None,
-    keys: str | None,
-    output: Format,
-) -> None:
+def _answer(found: "OpenLedger", url: str, account: "Accounts", when: "datetime | None", output: Format) -> None:
     from ledger.query.reaching import reach as ask
 
-    when = moment(at)
-    with opened(ledger, keys, known_at) as found:
-        answer = ask(found, url, account=account, at=when)
+    answer = ask(found, url, account=account, at=when)
     emit_one(answer, lambda: _show(answer), output)
 
 
-def _enter(
-    script: str,
-    ledger: str,
-    account: list[str] | None,
-    at: str | None,
-    known_at: str | None,
-    keys: str | None,
-    output: Format,
-) -> None:
+def _enter(found: "OpenLedger", script: str, account: "Accounts", when: "datetime | None", output: Format) -> None:
     from ledger.query.entrances import Entrance, entrances
 
-    when = moment(at)
-    with opened(ledger, keys, known_at) as found:
-        answers = entrances(found, script, account=account, at=when)
-    emit(answers, _ENTRANCES, output, Entrance)
+    emit(entrances(found, script, account=account, at=when), _ENTRANCES, output, Entrance)
 
 
-def _draw(
-    graph: Graph,
-    script: str | None,
-    ledger: str,
-    account: list[str] | None,
-    at: str | None,
-    known_at: str | None,
-    keys: str | None,
-) -> None:
+def _draw(found: "OpenLedger", graph: Graph, script: str | None, account: "Accounts", when: "datetime | None") -> None:
     from ledger.query.callgraph import FORMS, around
     from ledger.query.lookup import find_script
     from ledger.query.wired import uses
 
-    when = moment(at)
-    with opened(ledger, keys, known_at) as found:
-        home = find_script(found, script, account) if script is not None else None
-        edges = uses(found, account=[home] if home is not None else account, at=when)
+    home = find_script(found, script, account) if script is not None else None
+    edges = uses(found, account=[home] if home is not None else account, at=when)
     if script is not None and home is not None:
         edges = around(edges, home, script)
     print(FORMS[graph.value](edges))

@@ -6,32 +6,28 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from shlex import quote
 from typing import Final, TypeVar
 
 from aiokafka.errors import KafkaError
 
+from consumers.lost import Beyond, expired, truncated
 from consumers.operation import Operation, ShardFacts
 from consumers.partition import Fetched, Partition, Tools
 from consumers.settings import Settings
+from consumers.topic import BROKER_PATIENCE_S, BROKER_PAUSE_S, Topic
 from consumers.watchdog import hanging
-from ledger.broker.connection import TopicIdProbe
 from ledger.errors import BrokerError, LedgerError, StoreError
 from ledger.log.gaps import Accepted, first_not_accepted
-from ledger.log.ledgerfile import LedgerFile, accept_topic, accepted_topics, check_topic
+from ledger.log.ledgerfile import LedgerFile
 from ledger.log.writer import ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
 from ledger.storage.store import Store
 
 __all__ = ["Shards"]
 
-_BROKER_PATIENCE_S: Final = 60.0
-_BROKER_PAUSE_S: Final = 0.5
 _SETTLED_POLL_S: Final = 0.05
 
 T = TypeVar("T")
-_TRUNCATED_AFTER_S: Final = 5.0
-"""For how long a broker must insist that an offset is beyond the topic's end: one that is no longer the leader and does not know it may say so."""
 
 LogRange = Callable[[int], Awaitable[tuple[int, int]]]
 """Given a partition, the offset of the first record that the broker still holds, and the one after the last as far as it tells."""
@@ -58,11 +54,10 @@ class Shards:
         self._store = store
         self._keys = keys
         self._file = file
-        self._topic_id = topic_id
         self._folding = ThreadPoolExecutor(1, thread_name_prefix="fold")
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="topic")
-        self._probe = TopicIdProbe(settings.cluster, file.topic)
+        self._topic = Topic(settings.cluster, store, file, topic_id, self._asking, self._seen)
         self._tools = Tools(
             settings, self._folding, self._committing, self._open, self._check_origin, self._count, self._seen
         )
@@ -71,8 +66,7 @@ class Shards:
         """Held while shards are opened or let go: Faust may seek twice after one rebalance, and each shard is to be opened once."""
         self._gaps: dict[int, Accepted] = {}
         """Of each shard that was opened, what its writer knows to be accepted."""
-        self._beyond: dict[int, tuple[int, float, float]] = {}
-        """Partitions whose end the broker says is before the offset that was asked for: that offset, since when, and when last."""
+        self._beyond = Beyond()
         self.log_range: LogRange | None = None
         self.failure: BaseException | None = None
         self.stopped = asyncio.Event()
@@ -164,7 +158,7 @@ class Shards:
         """Ask now and then whether the topic is still the same one, also while no records come."""
         while not self.stopped.is_set():
             try:
-                await self._check_topic()
+                await self._topic.check(self._is_over)
             except Exception as error:  # noqa: BLE001 - as above
                 if self.is_stopping:  # what is queued still asks for itself
                     return
@@ -224,7 +218,7 @@ class Shards:
         for executor in (self._folding, self._committing):
             executor.shutdown(wait=not self._given_up.is_set(), cancel_futures=True)
         self._asking.shutdown(wait=False)  # nobody wants the answer any more, and it may take its time
-        self._probe.close()
+        self._topic.close()
 
     async def _run(self, partition: Partition) -> None:
         try:
@@ -251,10 +245,13 @@ class Shards:
         return await task
 
     def _open(self, number: int) -> ShardWriter:
-        writer = open_writer(self._store, self._file, self._keys, number, self._topic_id, self._settings.cache)
+        writer = open_writer(self._store, self._file, self._keys, number, self._topic.id, self._settings.cache)
         self._gaps[number] = writer.gaps
         gc.freeze()  # what was loaded lives as long as the worker: no collection need look at it again
         return writer
+
+    def _is_over(self) -> bool:
+        return self.stopped.is_set() or self.is_stopping
 
     def _count(self, records: int) -> None:
         self.entries += records
@@ -267,7 +264,7 @@ class Shards:
         Where the fetch began at the ledger's next offset, what it does not hold before its first record the broker has no record for, or
         it would have said that the offset is out of range.
         """
-        await self._check_topic()
+        await self._topic.check(self._is_over)
         if first > expected and start > expected:
             raise BrokerError(
                 "records_missed",
@@ -281,42 +278,34 @@ class Shards:
         It has expired, and then the loss must have been accepted; or the topic ends before it.
         """
         try:
-            await self._check_topic()  # one that was made anew has other offsets
+            await self._topic.check(self._is_over)  # one that was made anew has other offsets
             if self.log_range is None:
                 return None
             start, end = await self.log_range(partition)
             if start > asked:
-                if first_not_accepted(self._gaps.get(partition, {}), asked) >= start:
+                first = first_not_accepted(self._gaps.get(partition, {}), asked)
+                if first >= start:
                     return start
                 if await self._settled(partition, asked):
-                    self.fail(self._expired(partition, asked, start))
-            elif end < asked and self._is_beyond(partition, asked):
+                    self.fail(expired(partition, first, start, self._topic.id, self._settings.ledger))
+            elif end < asked and self._beyond.insisted(partition, asked):
                 if await self._settled(partition, asked):
-                    self.fail(_truncated(partition, asked, end))
+                    self.fail(truncated(partition, asked, end))
             else:
-                await asyncio.sleep(_BROKER_PAUSE_S)
+                await asyncio.sleep(BROKER_PAUSE_S)
                 return asked
         except KafkaError:  # no answer: what was out of range is so at the next fetch too
-            await asyncio.sleep(_BROKER_PAUSE_S)
+            await asyncio.sleep(BROKER_PAUSE_S)
         except Exception as error:  # noqa: BLE001 - as above
             self.fail(error)
         return None
-
-    def _is_beyond(self, partition: int, asked: int) -> bool:
-        """Whether the broker has insisted for long enough, without a pause, that this offset is beyond the topic's end."""
-        now = time.monotonic()
-        known, since, last = self._beyond.get(partition, (asked, now, now))
-        if known != asked or now - last > _TRUNCATED_AFTER_S:
-            since = now
-        self._beyond[partition] = asked, since, now
-        return now - since >= _TRUNCATED_AFTER_S
 
     async def _settled(self, partition: int, asked: int) -> bool:
         """Wait, within limits, until all before the offset is in the log: what is lost is to be said once and for good.
 
         False where the partition is not ours any more: then it is for others to say.
         """
-        deadline = time.monotonic() + _BROKER_PATIENCE_S
+        deadline = time.monotonic() + BROKER_PATIENCE_S
         while self.failure is None and not self.is_stopping and time.monotonic() < deadline:
             running = self._running.get(partition)
             if running is None:
@@ -325,59 +314,6 @@ class Shards:
                 break
             await asyncio.sleep(_SETTLED_POLL_S)
         return True
-
-    def _expired(self, partition: int, asked: int, start: int) -> BrokerError:
-        first = first_not_accepted(self._gaps.get(partition, {}), asked)
-        options = f"--partition {partition} --from {first} --to {start - 1} --topic-id {self._topic_id}"
-        return BrokerError(
-            "records_expired",
-            f"partition {partition}: the ledger's next offset is {first}, but the topic begins at {start}: "
-            f"{start - first} records expired before they were read",
-            f"restore them, or accept the loss: ledger accept-gap --ledger {quote(self._settings.ledger)} {options}",
-        )
-
-    async def _check_topic(self) -> None:
-        deadline = time.monotonic() + _BROKER_PATIENCE_S
-        while True:
-            try:
-                loop = asyncio.get_running_loop()
-                described = await loop.run_in_executor(self._asking, self._probe.describe)
-            except BrokerError as error:
-                is_over = self.stopped.is_set() or self.is_stopping or time.monotonic() >= deadline
-                if error.code == "topic_missing" or is_over:
-                    raise
-                await asyncio.sleep(_BROKER_PAUSE_S)
-                continue
-            self._seen.broker_answered = time.monotonic()
-            if described.topic_id != self._topic_id and described.topic_id in accepted_topics(self._store):
-                raise BrokerError(
-                    "topic_replaced",
-                    f"the topic {self._file.topic} was deleted and made anew while this worker read the old one",
-                    f"the ledger accepts the new one, {described.topic_id}: start the worker again, it reads that from its start",
-                )
-            check_topic(self._file, described.topic_id, described.partitions, frozenset((self._topic_id,)))
-            return
-
-
-def _truncated(partition: int, asked: int, end: int) -> BrokerError:
-    return BrokerError(
-        "topic_truncated",
-        f"partition {partition}: the ledger's next offset is {asked}, but the topic ends at {end}: records that are in the log are gone from it",
-        "restore the topic; or make it anew and accept it: other records under the same offsets would be passed over",
-    )
-
-
-def known_topic(store: Store, file: LedgerFile, topic_id: str, partitions: int) -> str:
-    """The topic's id, once it is one that the ledger accepts; a ledger without any accepts the first it meets.
-
-    Raises:
-        BrokerError: `topic_replaced`, or `partition_mismatch`.
-    """
-    accepted = accepted_topics(store)
-    check_topic(file, topic_id, partitions, accepted or frozenset((topic_id,)))
-    if not accepted:
-        accept_topic(store, file.topic, topic_id)
-    return topic_id
 
 
 async def _put_or_end(partition: Partition, task: asyncio.Task[None]) -> None:

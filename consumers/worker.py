@@ -26,7 +26,8 @@ from consumers.operation import Operation
 from consumers.records import check_aiokafka, install
 from consumers.server import Answer, OperationServer, serving
 from consumers.settings import Settings
-from consumers.shards import Shards, known_topic
+from consumers.shards import Shards
+from consumers.topic import known_topic
 from consumers.transport import check_faust
 from consumers.watchdog import LEAVING_S, Watchdog, end_after
 from ledger.broker.connection import describe_topic

@@ -185,7 +185,7 @@ def with_shards(root: Path, story: Callable[[Shards], Awaitable[None]], *, start
     async def with_them() -> None:
         shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "id")
         shards.log_range = log_range
-        with patch.object(shards, "_check_topic", AsyncMock()):
+        with patch.object(shards._topic, "check", AsyncMock()):
             assert await shards.next_offsets(frozenset((0,))) == {0: 0}
             await story(shards)
         await shards.finish()
@@ -236,7 +236,7 @@ def test_a_topic_that_was_accepted_while_the_worker_runs_takes_a_restart(tmp_pat
         keys = LocalStore(root / "keys", file_mode=0o600)
         file = create_ledger(LocalStore(root), keys, name="test", topic="topic", shards=1)
         shards = Shards(settings(root), LocalStore(root), KeyStore.open(keys, "test"), file, "old")
-        with patch.object(shards._probe, "describe", lambda: found):
+        with patch.object(shards._topic._probe, "describe", lambda: found):
             for hint in ("ledger accept-topic new", "start the worker again"):
                 with pytest.raises(BrokerError) as raised:
                     await shards._check_origin(0, 0, 0, 0)
@@ -254,9 +254,9 @@ def test_a_broker_that_says_once_that_its_topic_ends_before_is_asked_again(tmp_p
 
     async def story(shards: Shards) -> None:
         with (
-            patch("consumers.shards.time", SimpleNamespace(monotonic=lambda: next(clock))),
+            patch("consumers.lost.time", SimpleNamespace(monotonic=lambda: next(clock))),
             patch.object(shards, "_settled", AsyncMock(return_value=True)),
-            patch("consumers.shards._BROKER_PAUSE_S", 0),
+            patch("consumers.shards.BROKER_PAUSE_S", 0),
         ):
             assert [await shards.out_of_range(0, 120) for _ in range(6)] == [*[120] * 5, None]
         assert isinstance(shards.failure, BrokerError)
@@ -273,8 +273,8 @@ def test_an_offset_that_the_broker_has_again_is_read(tmp_path: Path) -> None:
     async def story(shards: Shards) -> None:
         clock = iter(range(0, 100, 10))
         with (
-            patch("consumers.shards.time", SimpleNamespace(monotonic=lambda: next(clock))),
-            patch("consumers.shards._BROKER_PAUSE_S", 0),
+            patch("consumers.lost.time", SimpleNamespace(monotonic=lambda: next(clock))),
+            patch("consumers.shards.BROKER_PAUSE_S", 0),
         ):
             assert [await shards.out_of_range(0, 100) for _ in range(5)] == [100] * 5
         assert shards.failure is None

@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test lint format bench soak lock clean
+.PHONY: help demo test lint format bench flame soak lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ format: $(STAMP) ## rewrite the code in the form that lint asks for
 
 bench: $(STAMP) ## measure, print a table, write bench/results/*.json
 	$(BIN)/python -m bench
+
+flame: $(STAMP) ## draw where a worker's time goes, docs/flame.svg; needs py-spy
+	$(BIN)/python -m bench.flame
 
 MINUTES ?= 5
 BROKER ?= embedded

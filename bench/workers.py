@@ -110,6 +110,11 @@ class WorkerProcess:
             process.wait()
             log.close()
 
+    @property
+    def pids(self) -> list[int]:
+        """Of its processes."""
+        return [process.pid for process in self._processes]
+
     def cpu_s(self) -> float:
         """User and system time of all its processes so far, all threads, ended ones included; to 10 ms, as the kernel tells it."""
         return sum(self.cpu_each_s())

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from ledger.model.entries import DeploymentPart, Entry, LostPart, ManifestPart, TriggersPart
 from ledger.model.state import ABSENT, NO_TRIGGERS, Account, Change, Deployment, Script, Share, Triggers, Version
 
-__all__ = ["Fetch", "deployment_of", "restore", "version_of"]
+__all__ = ["MOVING", "Fetch", "changes_of", "deployment_of", "restore", "version_of"]
 
 Fetch = Callable[[str], bytes]
 """Gives a blob's bytes by its SHA-256 (hex)."""
@@ -65,7 +65,7 @@ def restore(account: Account, entry: Entry, find: Find, fetch: Fetch) -> None:
             triggers=_triggers(other.triggers),
             effective_at=entry.effective_at,
         )
-    changes = _changes(entry, fetch)
+    changes = changes_of(entry, fetch)
     account.settle(subject, _Restored(scripts=scripts, changes=changes, others=entry.others, moves_owners=True))
 
 
@@ -97,6 +97,13 @@ def deployment_of(entry: Entry, number: Callable[[str], int]) -> Deployment | No
     return Deployment(made.id, made.number, tuple(sorted(shares, key=lambda share: share.version)))
 
 
+def changes_of(entry: Entry, fetch: Fetch) -> list[Change]:
+    """What an entry says changed, name by name."""
+    if entry.changes is not None:
+        return entry.changes
+    return _decode_changes(fetch(entry.changes_sha256)) if entry.changes_sha256 else []
+
+
 def _deployment_after(entry: Entry, before: Script, version: Version | None, find: Find) -> Deployment | None:
     return deployment_of(entry, lambda identifier: _known(identifier, before, version, find).number)
 
@@ -116,9 +123,3 @@ def _triggers_after(entry: Entry, fetch: Fetch) -> Triggers | None:
 
 def _triggers(part: TriggersPart) -> Triggers:
     return Triggers(*(bytes(getattr(part, name)) for name in TriggersPart.__struct_fields__))
-
-
-def _changes(entry: Entry, fetch: Fetch) -> list[Change]:
-    if entry.changes is not None:
-        return entry.changes
-    return _decode_changes(fetch(entry.changes_sha256)) if entry.changes_sha256 else []

@@ -10,13 +10,13 @@ from datetime import datetime
 from heapq import merge
 
 import msgspec
-from msgspec import UNSET, Struct
 
 from ledger.errors import NotFoundError
 from ledger.log.reader import ShardReader, read_entry
 from ledger.log.segments import parse_segment
 from ledger.log.whole import whole
 from ledger.model.entries import Entry
+from ledger.model.said import SealedActor, said_of
 from ledger.query.answers import Change, WatchRow
 from ledger.query.opened import OpenLedger, read_about
 from ledger.query.segments import ShardPrefix, sizes_of
@@ -26,23 +26,6 @@ from ledger.storage.blobs import BlobStore
 __all__ = ["Follower"]
 
 
-class _Actor(Struct):
-    pseudonym: str
-    sealed: str
-
-
-class _Data(Struct):
-    """What is shown of an event's data."""
-
-    actor: _Actor | None = None
-    interface: str | None = None
-    message: str | None = None
-    tag: str | None = None
-    action: str | None = None
-    detail: object = None
-
-
-_decode_data = msgspec.json.Decoder(_Data).decode
 _decode_changes = msgspec.json.Decoder(list[tuple[str, str, str]]).decode
 
 
@@ -97,7 +80,7 @@ class Follower:
         return datetime.fromisoformat(read_entry(line, name).recorded_at)
 
     def _row(self, shard: int, entry: Entry) -> WatchRow:
-        data = self._data(entry)
+        data = said_of(entry, self._blob)
         is_note = entry.outcome == "noted"
         return WatchRow(
             entry=f"{shard}/{entry.index}",
@@ -119,15 +102,10 @@ class Follower:
             detail=data.detail if is_note else None,
         )
 
-    def _author(self, account: str | None, actor: _Actor | None) -> str | None:
+    def _author(self, account: str | None, actor: SealedActor | None) -> str | None:
         if actor is None or account is None:
             return None
         return self._ledger.person(account, actor.pseudonym, actor.sealed) if self._ledger.people else actor.pseudonym
-
-    def _data(self, entry: Entry) -> _Data:
-        held = entry.event.data
-        content = self._blob(entry.event.data_sha256) if held is UNSET else bytes(held)
-        return _Data() if content is None else _decode_data(content)
 
     def _changes(self, entry: Entry) -> list[tuple[str, str, str]]:
         content = self._blob(entry.changes_sha256)

@@ -37,11 +37,14 @@ class Lookup:
 
     def __init__(self) -> None:
         self._recent: dict[str, int] = {}
+        self._more: dict[str, list[int]] = {}
+        """Of keys in `_recent`, what `add_another` added."""
         self._runs: list[Pairs] = []
         self._files: list[RunFile] = []
 
     def __len__(self) -> int:
-        return len(self._recent) + sum(int(run.shape[1]) for run in self._runs)
+        more = sum(map(len, self._more.values()))
+        return len(self._recent) + more + sum(int(run.shape[1]) for run in self._runs)
 
     @property
     def has_runs(self) -> bool:
@@ -52,15 +55,21 @@ class Lookup:
         """Remember that the entry at `index` has this key; of several the first counts."""
         self._recent.setdefault(key, index)
 
+    def add_another(self, key: str, index: int) -> None:
+        """Remember that the entry at `index` has this key as well as those that have it already."""
+        if self._recent.setdefault(key, index) != index:
+            self._more.setdefault(key, []).append(index)
+
     def recent(self, key: str) -> int | None:
         """The entry with this key, where it is not in a run yet."""
         return self._recent.get(key)
 
     def find(self, key: str) -> list[int]:
-        """The candidates for a key, ascending."""
-        candidates = self.find_in_runs([key]).get(0, [])
+        """The candidates for a key, ascending. Another thread may ask: what `save` moves from here to there is found in either."""
+        more = self._more.get(key, ())
         recent = self._recent.get(key)
-        return candidates if recent is None else [*candidates, recent]
+        found = self.find_in_runs([key]).get(0, [])
+        return sorted({*found, *more} if recent is None else {*found, recent, *more})
 
     def find_in_runs(self, keys: Sequence[str]) -> dict[int, list[int]]:
         """The candidates in runs of many keys at once: place in `keys` to indexes, ascending; places without are absent."""
@@ -86,6 +95,7 @@ class Lookup:
             OSError, ValueError: the run could not be written; nothing is forgotten.
         """
         pairs = [(_digest_of(key), index) for key, index in self._recent.items()]
+        pairs += [(_digest_of(key), index) for key, more in self._more.items() for index in more]
         if pairs:
             run = _sorted(np.array(pairs, dtype=np.uint64).T)
             runs, files = list(self._runs), list(self._files)
@@ -102,6 +112,7 @@ class Lookup:
             files.append(RunFile(name, _digest(run)))
             self._runs, self._files = runs, files
             self._recent.clear()
+            self._more.clear()
         return list(self._files)
 
     @classmethod

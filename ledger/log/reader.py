@@ -83,13 +83,16 @@ class ShardReader:
 
     def further(self) -> Iterator[tuple[int, str, Segment]]:
         """Read on where the log ended so far: what was written since, if anything; raises as `segments` does."""
-        while (segment := self._next()) is not None:
+        while (segment := self.next_segment()) is not None:
             index = self._size
             yield index, layout.segment(self._shard, index), segment
             self.add(index, len(segment.lines))
 
-    def _next(self) -> Segment | None:
-        """The segment that begins where the log ends, found by its name: a listing may miss what is written meanwhile."""
+    def next_segment(self) -> Segment | None:
+        """The segment that begins where the log ended so far, or None; `add` moves on over it. Raises as `segments` does.
+
+        It is found by its name: a listing may miss what is written meanwhile.
+        """
         name = layout.segment(self._shard, self._size)
         try:
             return parse_segment(self._store.get(name), name)
@@ -108,6 +111,10 @@ class ShardReader:
         self._starts.append(index)
         self._size = index + count
 
+    def start_of(self, index: int) -> int:
+        """Where the segment begins that holds an entry (requires 0 <= index < size). Another thread may ask."""
+        return self._starts[bisect_right(self._starts, index) - 1]
+
     def last(self) -> Segment | None:
         """The last segment, or None in an empty log."""
         return self._segment(self._starts[-1]) if self._starts else None
@@ -122,7 +129,7 @@ class ShardReader:
 
     def entry(self, index: int) -> bytes:
         """The entry at an index (requires 0 <= index < size)."""
-        start = self._starts[bisect_right(self._starts, index) - 1]
+        start = self.start_of(index)
         return self._segment(start).lines[index - start]
 
     def _segment(self, start: int) -> Segment:

@@ -6,6 +6,7 @@ if its digest fits and its frontier hashes to the root in the checkpoint of that
 
 import contextlib
 import secrets
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -95,10 +96,13 @@ class SnapshotFiles:
 
     def pack(self, snapshot: Snapshot) -> PackedSnapshot:
         """The snapshot as it is written."""
-        content = _pack(snapshot)
-        name = f"state-{snapshot.size:016d}.bin"
-        runs = (run.name for run in (*snapshot.events, *snapshot.ids))
-        return PackedSnapshot(name, sha256(content).digest() + content, frozenset((name, *runs)))
+        return self.pack_content(_pack(snapshot), snapshot.size, (*snapshot.events, *snapshot.ids))
+
+    @staticmethod
+    def pack_content(content: bytes, size: int, runs: Iterable[RunFile]) -> PackedSnapshot:
+        """The bytes of a snapshot after `size` entries, of whatever form, that names these runs."""
+        name = f"state-{size:016d}.bin"
+        return PackedSnapshot(name, sha256(content).digest() + content, frozenset((name, *(run.name for run in runs))))
 
     def write(self, snapshot: PackedSnapshot) -> None:
         """Write a snapshot and remove what older ones left. Not synced: what a crash tears is found by its digest."""
@@ -111,15 +115,22 @@ class SnapshotFiles:
 
     def newest(self) -> Snapshot | None:
         """The newest snapshot that is whole, or None."""
+        for content in self.contents():
+            with contextlib.suppress(msgspec.MsgspecError):
+                snapshot = _unpack(content)
+                if snapshot.format == _FORMAT:
+                    return snapshot
+        return None
+
+    def contents(self) -> Iterator[bytes]:
+        """The bytes of the snapshots that are whole, the newest first."""
         paths: list[Path] = []
         with contextlib.suppress(OSError):  # a directory that cannot be read holds none
             paths = sorted(self.directory.glob("state-*.bin"), reverse=True) if self.directory.is_dir() else []
         for path in paths:
-            with contextlib.suppress(OSError, msgspec.MsgspecError):
+            raw = b""
+            with contextlib.suppress(OSError):
                 raw = path.read_bytes()
-                content = raw[_DIGEST_BYTES:]
-                if sha256(content).digest() == raw[:_DIGEST_BYTES]:
-                    snapshot = _unpack(content)
-                    if snapshot.format == _FORMAT:
-                        return snapshot
-        return None
+            content = raw[_DIGEST_BYTES:]
+            if sha256(content).digest() == raw[:_DIGEST_BYTES]:
+                yield content

@@ -1,6 +1,6 @@
 """The state of a shard: everything a writer must know to append the next entry; how it is loaded, and how it is saved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -23,7 +23,7 @@ from ledger.storage import layout
 from ledger.storage.blobs import BlobStore
 from ledger.storage.store import Store
 
-__all__ = ["ShardState", "load_state"]
+__all__ = ["ShardState", "continue_from", "entry_that_made", "load_state", "state_of", "take_segment"]
 
 
 class ShardState:
@@ -48,6 +48,8 @@ class ShardState:
         """Entries after those that `reader` knows: folded, not yet seen on storage."""
         self.new_blobs: dict[str, bytes] = {}
         """Blobs that were folded and are not on storage yet, by the object's name."""
+        self.on_entry: Callable[[Entry], None] | None = None
+        """Told of each entry that `take` has taken over."""
 
     def append(self, line: bytes, next_offset: int, topic_id: str) -> None:
         """Take over a new entry, as far as it is the log's and not its account's or the tree's."""
@@ -120,17 +122,7 @@ class ShardState:
         return version
 
     def _made(self, part: str, account: str, script: str, identifier: str) -> Entry | None:
-        for index in self.ids.find(identifier):
-            entry = decode_entry(self.entry(index))
-            made = getattr(entry, part)
-            if (
-                entry.account == account
-                and entry.event.subject == script
-                and made is not None
-                and made.id == identifier
-            ):
-                return entry
-        return None
+        return entry_that_made(part, account, script, identifier, map(self.entry, self.ids.find(identifier)))
 
     def take(self, lines: list[bytes]) -> None:
         """Move forward over entries that were read from the log.
@@ -148,6 +140,8 @@ class ShardState:
             self._take_account(entry, leaf)
             self._index(entry, index)
             self.recorded = times.parse(entry.recorded_at)
+            if self.on_entry is not None:
+                self.on_entry(entry)
 
     def _take_account(self, entry: Entry, leaf: bytes) -> None:
         name = entry.account
@@ -188,6 +182,16 @@ class ShardState:
         )
 
 
+def entry_that_made(part: str, account: str, script: str, identifier: str, candidates: Iterable[bytes]) -> Entry | None:
+    """The entry that made the `version` or `deployment` of a script with this id, among candidates, or None."""
+    for line in candidates:
+        entry = decode_entry(line)
+        made = getattr(entry, part)
+        if entry.account == account and entry.event.subject == script and made is not None and made.id == identifier:
+            return entry
+    return None
+
+
 def load_state(store: Store, file: LedgerFile, shard: int, snapshots: SnapshotFiles | None) -> ShardState:
     """The state at the end of the log: from the newest usable snapshot, and from the entries after it.
 
@@ -197,15 +201,15 @@ def load_state(store: Store, file: LedgerFile, shard: int, snapshots: SnapshotFi
     verifier = file.verifier(shard)
     snapshot = snapshots.newest() if snapshots else None
     if snapshots and snapshot and snapshot.shard == shard:
-        state = _from_snapshot(store, shard, snapshot, snapshots.directory)
-        if state is not None and _continue(state, verifier, snapshot.size):
+        state = state_of(snapshot, store, shard, snapshots.directory)
+        if state is not None and continue_from(state, verifier, snapshot.size):
             return state
     state = ShardState(store, shard)
-    _continue(state, verifier, 0)
+    continue_from(state, verifier, 0)
     return state
 
 
-def _from_snapshot(store: Store, shard: int, snapshot: Snapshot, directory: Path) -> ShardState | None:
+def state_of(snapshot: Snapshot, store: Store, shard: int, directory: Path) -> ShardState | None:
     """The state that a snapshot holds, or None where its runs or its frontier are damaged."""
     state = ShardState(store, shard)
     try:
@@ -222,22 +226,36 @@ def _from_snapshot(store: Store, shard: int, snapshot: Snapshot, directory: Path
     return state
 
 
-def _continue(state: ShardState, verifier: Verifier, start: int) -> bool:
-    """Read the log from `start`; False where the snapshot at `start` is not what the log says."""
+def continue_from(state: ShardState, verifier: Verifier, start: int) -> bool:
+    """Read the log from `start` to its end; False where the snapshot at `start` is not what the log says.
+
+    Raises:
+        IntegrityError: the log contradicts itself.
+        StoreError: it cannot be read.
+    """
     reader = state.reader
     checked = start == 0
     for _, name, segment in reader.segments(start):
         if not checked and not _vouches(reader.segment_at(start), state, verifier):
             return False
         checked = True
-        state.take(segment.lines)
-        state.unsealed.clear()
-        checkpoint = _checkpoint(segment, verifier, name)
-        if checkpoint.size != state.frontier.size or checkpoint.root != state.frontier.root():
-            raise IntegrityError(
-                "root_mismatch", f"{name}: its checkpoint does not fit the entries before it", "run: ledger verify"
-            )
+        take_segment(state, segment, verifier, name)
     return checked or _vouches(reader.segment_at(start), state, verifier)
+
+
+def take_segment(state: ShardState, segment: Segment, verifier: Verifier, name: str) -> None:
+    """Move forward over the next segment of the log, which its reader is told of by the caller.
+
+    Raises:
+        IntegrityError: it does not continue what came before, or its checkpoint is not what was signed. The state is of no use any more.
+    """
+    state.take(segment.lines)
+    state.unsealed.clear()
+    checkpoint = _checkpoint(segment, verifier, name)
+    if checkpoint.size != state.frontier.size or checkpoint.root != state.frontier.root():
+        raise IntegrityError(
+            "root_mismatch", f"{name}: its checkpoint does not fit the entries before it", "run: ledger verify"
+        )
 
 
 def _vouches(segment: Segment | None, state: ShardState, verifier: Verifier) -> bool:

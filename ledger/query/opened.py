@@ -24,7 +24,7 @@ from ledger.storage.local import LocalStore
 from ledger.storage.opening import open_store
 from ledger.storage.store import Store
 
-__all__ = ["OpenLedger", "open_ledger", "read_about"]
+__all__ = ["OpenLedger", "key_store_of", "open_ledger", "read_about"]
 
 _Answer = TypeVar("_Answer")
 _SEPARATOR: Final = "\x1f"
@@ -150,7 +150,7 @@ def open_ledger(location: str, *, keys: str | None = None, known_at: datetime | 
     store, about = read_about(location)
     with ExitStack() as stack:
         root = store.root.resolve() if isinstance(store, LocalStore) else _copy_log(store, stack)
-        opened = OpenLedger(location, about, store, root, _key_store(store, keys), known_at=known_at)
+        opened = OpenLedger(location, about, store, root, key_store_of(store, keys), known_at=known_at)
         stack.callback(opened.close)
         yield opened
 
@@ -181,7 +181,12 @@ def _check_readable(root: Path) -> None:
         ) from error
 
 
-def _key_store(store: Store, keys: str | None) -> Store | None:
+def key_store_of(store: Store, keys: str | None) -> Store | None:
+    """Where the keys of a ledger are: at a location, else `keys/` in its directory; None where it has none.
+
+    Raises:
+        NotFoundError: `keys_missing`, of a location.
+    """
     if keys is not None:
         key_store = open_store(keys)
         if isinstance(key_store, LocalStore) and not key_store.root.is_dir():

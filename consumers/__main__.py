@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from consumers.logs import Log
 from consumers.settings import Settings
 from ledger.broker.cluster import Cluster
 from ledger.config.catalog import CATALOG, Kind
 from ledger.config.resolving import Configuration, load
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LedgerError, UsageError
+from ledger.logs import Log
 
 _TYPES: Final = {Kind.integer: int, Kind.number: float}
 """Of options whose values are not text."""

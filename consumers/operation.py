@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from consumers.logs import Log
 from consumers.steps import Steps
 from ledger.errors import StoreError
 from ledger.log.report import Committed, Extent
+from ledger.logs import Log
 
 __all__ = ["Listener", "Operation", "ShardFacts"]
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from consumers.logs import Log
 from consumers.operation import Operation
 from consumers.settings import Settings
 from consumers.steps import BOUNDED, Step
 from ledger.errors import EXIT_UNAVAILABLE, LedgerError, StoreError
+from ledger.logs import Log
 
 __all__ = ["LEAVING_S", "Watchdog", "end_after", "hanging"]
 

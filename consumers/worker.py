@@ -21,7 +21,6 @@ from faust.worker import Worker
 from consumers.app import build_app, end_offsets
 from consumers.compaction import Compaction
 from consumers.health import Verdict, alive, ready
-from consumers.logs import Log, Stray
 from consumers.operation import Operation
 from consumers.records import check_aiokafka, install
 from consumers.server import Answer, OperationServer, serving
@@ -33,6 +32,7 @@ from consumers.watchdog import LEAVING_S, Watchdog, end_after
 from ledger.broker.connection import describe_topic
 from ledger.errors import BrokerError, LedgerError
 from ledger.log.ledgerfile import read_ledger_file
+from ledger.logs import Log, Stray
 from ledger.storage.keys import KeyStore
 from ledger.storage.opening import open_store
 from ledger.storage.store import Store

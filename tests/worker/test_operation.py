@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from consumers.health import ready
-from consumers.logs import Log
 from consumers.operation import Operation, ShardFacts
 from ledger.errors import StoreConflictError, StoreError
 from ledger.log.report import Extent
+from ledger.logs import Log
 from tests.worker.probing import OPERATED, Probe
 from tests.worker.rig import Ledger, Worker, check_refusal, wait_until
 from tests.worker.test_failures import NO_BROKER

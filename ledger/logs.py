@@ -1,4 +1,4 @@
-"""The worker's own lines on stderr: plain text for people, one JSON object a line for programs.
+"""The own lines of a worker or server on stderr: plain text for people, one JSON object a line for programs.
 
 `ready`, the count at the end and errors are always said, whatever the level: commands and tests wait for them. In text they stand alone on
 their lines, without a time.
@@ -21,7 +21,7 @@ LEVELS: Final = ("info", "warning", "error")
 
 
 class Log:
-    """Where a worker says what it does. For any thread.
+    """Where a process says what it does. For any thread.
 
     Args:
         output: `text`, `json`, or `auto`: text on a terminal and JSON elsewhere.
@@ -45,7 +45,7 @@ class Log:
         self._say("warning", event, message, fields)
 
     def ready(self) -> None:
-        """The worker consumes, or stands by."""
+        """A worker consumes, or stands by."""
         self._end("info", "ready", "ready", {}, "ready")
 
     def stopped(self, records: int) -> None:

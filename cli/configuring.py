@@ -133,4 +133,7 @@ def _setting(parameter: Any) -> str | None:
 
     if not isinstance(parameter, TyperOption):
         return None
-    return next((setting.name for setting in CATALOG if setting.option in parameter.opts), None)
+    for setting in CATALOG:
+        if setting.option in parameter.opts and (not setting.has_namesakes or parameter.envvar == setting.variable):
+            return setting.name
+    return None

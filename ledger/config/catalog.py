@@ -35,6 +35,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     default: Any = None
     option: str | None = None
     """The option of its own that commands have for it."""
+    has_namesakes: bool = False
+    """Whether other commands have an option of that name which is none of the setting: then the setting's names the variable too."""
     env: str = ""
     """The environment variable; `LEDGER_` and the name where empty."""
     choices: tuple[str, ...] = ()
@@ -57,6 +59,7 @@ SECTIONS: Final = {
     "": "where the ledger is, how answers are printed",
     "broker": "the Kafka cluster: for all commands that talk to it, but those with a broker of their own (up, demo)",
     "worker": "ledger worker and ledger up",
+    "api": "ledger serve",
 }
 """The tables of the file, and what they are about."""
 
@@ -74,6 +77,10 @@ def _broker(name: str, kind: Kind, help: str, **more: Any) -> Setting:
 
 def _worker(name: str, kind: Kind, help: str, **more: Any) -> Setting:
     return Setting(name=name, section="worker", kind=kind, help=help, **more)
+
+
+def _api(name: str, kind: Kind, help: str, **more: Any) -> Setting:
+    return Setting(name=name, section="api", kind=kind, help=help, **more)
 
 
 CATALOG: Final = (
@@ -283,7 +290,7 @@ CATALOG: Final = (
     _worker(
         "log_format",
         Kind.choice,
-        "how the worker's own lines are written; auto is text on a terminal and JSON elsewhere",
+        "how the own lines of a worker or server are written; auto is text on a terminal and JSON elsewhere",
         option="--log-format",
         default="auto",
         choices=("auto", "text", "json"),
@@ -303,6 +310,90 @@ CATALOG: Final = (
         option="--summary",
         default=60.0,
         minimum=0.1,
+    ),
+    _api(
+        "api_host",
+        Kind.text,
+        "the address at which the HTTP API listens",
+        option="--host",
+        has_namesakes=True,
+        default="127.0.0.1",
+    ),
+    _api(
+        "api_port",
+        Kind.integer,
+        "its port; 0 takes a free one",
+        option="--port",
+        has_namesakes=True,
+        default=7480,
+        minimum=0,
+    ),
+    _api(
+        "audit_dir",
+        Kind.path,
+        "directory of the audit trail; default: audit/ in a local ledger",
+        option="--audit-dir",
+        example='"./audit-trail"',
+    ),
+    _api("max_connections", Kind.integer, "connections at once; more are refused", default=1000, minimum=1),
+    _api(
+        "max_header_bytes",
+        Kind.integer,
+        "bytes of a request's line and headers together",
+        default=32 << 10,
+        minimum=1,
+    ),
+    _api("max_body_bytes", Kind.integer, "bytes of a request's body", default=64 << 20, minimum=1),
+    _api(
+        "header_timeout_s",
+        Kind.number,
+        "seconds that a request's headers may take to arrive,",
+        default=10.0,
+        minimum=0.1,
+    ),
+    _api("body_timeout_s", Kind.number, "that its body may take,", default=60.0, minimum=0.1),
+    _api(
+        "answer_timeout_s",
+        Kind.number,
+        "and that all of it may take, the answer included; streams are without this limit",
+        default=120.0,
+        minimum=0.1,
+    ),
+    _api(
+        "idle_timeout_s",
+        Kind.number,
+        "seconds that a connection may stay open between requests",
+        default=30.0,
+        minimum=1,
+    ),
+    _api(
+        "entry_timeout_s",
+        Kind.number,
+        "seconds that the answer to a change waits for its entry",
+        default=60.0,
+        minimum=0.1,
+    ),
+    _api(
+        "token_rate",
+        Kind.number,
+        "requests a second of a token that has no limit of its own,",
+        default=5000.0,
+        minimum=0.01,
+    ),
+    _api("token_burst", Kind.number, "and how many of them may come at once", default=5000.0, minimum=1),
+    _api(
+        "token_check_s",
+        Kind.number,
+        "seconds between looks which tokens were made or revoked",
+        default=0.5,
+        minimum=0.05,
+    ),
+    _api(
+        "finish_timeout_s",
+        Kind.number,
+        "seconds to finish what is being answered when told to stop",
+        default=15.0,
+        minimum=1,
     ),
 )
 """All settings, in the order in which they are shown."""

@@ -19,6 +19,8 @@ BLOBS: Final = "blobs/"
 QUARANTINE: Final = "quarantine/"
 WITNESSES: Final = "witnesses/"
 WITNESSED: Final = "witnessed/"
+TOKENS: Final = "tokens/"
+AUDIT: Final = "audit/"
 CACHE: Final = "cache/"
 
 MAX_SHARDS: Final = 10_000
@@ -26,6 +28,7 @@ MAX_INDEX: Final = 10**16 - 1
 _SEGMENT = re.compile(r"log/([0-9]{4})/([0-9]{16})\.ndjson\.zst")
 _QUARANTINED = re.compile(r"quarantine/([0-9]{4})/([0-9]{16})\.json")
 _PACK = re.compile(r"packs/([0-9]{4})/([0-9]{16})-([0-9]{16})-([0-9a-f]{32})\.parquet")
+_TOKEN = re.compile(r"tokens/([0-9a-f]{16})(\.revoked)?\.json")
 _WITNESSED = re.compile(r"witnessed/([0-9]{4})/([0-9]{16})-([0-9a-f]{8})\.note")
 
 
@@ -56,6 +59,13 @@ class WitnessedName(NamedTuple):
     shard: int
     size: int
     witness: str
+
+
+class TokenName(NamedTuple):
+    """What the name of a token's object says: which token, and whether it revokes it."""
+
+    id: str
+    is_revocation: bool
 
 
 def shard_prefix(shard: int) -> str:
@@ -147,3 +157,19 @@ def parse_witnessed(name: str) -> WitnessedName | None:
     """What the name of a cosigned checkpoint says, or None where it is not such a name."""
     match = _WITNESSED.fullmatch(name)
     return WitnessedName(int(match[1]), int(match[2]), match[3]) if match else None
+
+
+def token(token_id: str) -> str:
+    """What is kept of the API token with this id (16 hex digits)."""
+    return f"{TOKENS}{token_id}.json"
+
+
+def token_revocation(token_id: str) -> str:
+    """What revokes the API token with this id."""
+    return f"{TOKENS}{token_id}.revoked.json"
+
+
+def parse_token(name: str) -> TokenName | None:
+    """What the name of a token's object says, or None where it is not such a name."""
+    match = _TOKEN.fullmatch(name)
+    return TokenName(match[1], match[2] is not None) if match else None

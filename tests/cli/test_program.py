@@ -22,10 +22,10 @@ from tests.query.build import deployment, entry, version, write_ledger
 Process = Callable[..., CompletedProcess[str]]
 
 COMMANDS = (
-    "init", "schema", "accept-topic", "accept-gap", "config", "verify", "compact", "broker", "worker", "up", "lag", "publish",
+    "init", "schema", "accept-topic", "accept-gap", "config", "verify", "compact", "broker", "worker", "up", "lag", "publish", "serve",
     "status", "scripts", "deployments", "versions", "show", "history", "rejected", "at", "blame", "who", "explain", "skew", "diff",
     "reach", "exposure", "during", "schedule", "stats", "watch", "sql", "prove", "checkpoint", "key", "check", "tiles", "erase", "demo",
-    "secret", "witness", "quarantine", "note",
+    "tokens", "secret", "witness", "quarantine", "note",
 )  # fmt: skip
 
 

@@ -1,0 +1,60 @@
+"""The Litestar app: every handler behind the door, every error in its form."""
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.routes import HTTPRoute
+
+from ledger.api.access import OPEN, Caller, Connection, caller_of, scope_of_guard
+from ledger.api.context import Context
+from ledger.api.door import Door
+from ledger.api.health import health_routes
+from ledger.api.native import native_routes
+from ledger.api.platform import platform_routes
+from ledger.api.problems import responses
+
+__all__ = ["create_app"]
+
+
+def create_app(context: Context) -> Litestar:
+    """The app of a server.
+
+    Handlers get `context` and, unless they are open to all, `caller` as dependencies. Raises RuntimeError for a handler that neither
+    is open to all (`opt`) nor has a guard of `require`.
+    """
+    app = Litestar(
+        route_handlers=_routes(),
+        dependencies={
+            "context": Provide(lambda: context, sync_to_thread=False),
+            "caller": Provide(_caller, sync_to_thread=False),
+        },
+        middleware=[DefineMiddleware(Door, context=context)],
+        exception_handlers=responses(context.log),
+        openapi_config=None,
+        logging_config=None,
+        # Both could be switched on by the environment, and would show tracebacks.
+        debug=False,
+        pdb_on_exception=False,
+        signature_types=[Caller, Context],
+    )
+    _check_guarded(app)
+    return app
+
+
+def _routes() -> list[Router]:
+    return [*health_routes(), *platform_routes(), *native_routes()]
+
+
+def _caller(request: Connection) -> Caller:
+    return caller_of(request)
+
+
+def _check_guarded(app: Litestar) -> None:
+    """No handler is open to all by mistake."""
+    for route in app.routes:
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else (route.route_handler,):
+            if getattr(handler, "http_methods", None) == {"OPTIONS"}:
+                continue  # Litestar's own: says which methods there are, to whoever has a token
+            guards = [scope_of_guard(guard) for guard in handler.resolve_guards()]
+            if not handler.opt.get(OPEN) and not any(guards):
+                raise RuntimeError(f"{route.path}: a handler without a guard that asks for a scope")

@@ -1,0 +1,65 @@
+"""What handlers work with: one of each for a server."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from ledger.api.metrics import Metrics
+from ledger.api.rates import Rates
+from ledger.api.registry import Registry
+from ledger.api.settings import Settings
+from ledger.api.trail import Trail
+from ledger.log.ledgerfile import LedgerFile
+from ledger.logs import Log
+from ledger.storage.store import Store
+
+__all__ = ["Context", "Live", "Sender"]
+
+
+class Live(Protocol):
+    """The ledger as it is now, as far as the server itself asks it."""
+
+    def sizes(self) -> Mapping[int, int]:
+        """Entries seen, by shard."""
+        ...
+
+    def etag(self) -> str:
+        """Another one whenever any shard's checkpoint is."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends change events to the topic."""
+
+    async def send(self, event: bytes, account: str) -> None:
+        """Send one; returns when all replicas have it. Raises BrokerError."""
+        ...
+
+
+class Context:
+    """What handlers work with; they get it as the dependency `context`."""
+
+    def __init__(
+        self,
+        *,
+        about: LedgerFile,
+        store: Store,
+        settings: Settings,
+        registry: Registry,
+        trail: Trail,
+        log: Log,
+        live: Live | None,
+        sender: Sender | None,
+    ) -> None:
+        self.about = about
+        self.store = store
+        self.settings = settings
+        self.registry = registry
+        self.trail = trail
+        self.log = log
+        self.live = live
+        self.sender = sender
+        self.rates = Rates(settings.token_rate, settings.token_burst)
+        self.metrics = Metrics()
+        self.stopping = asyncio.Event()
+        """Set when the server was told to stop: streams end."""

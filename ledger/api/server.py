@@ -1,0 +1,157 @@
+"""The process: opens the ledger, listens, answers until it is told to stop, and ends in bounded time."""
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from ledger.api.app import create_app
+from ledger.api.context import Context
+from ledger.api.limits import Limited
+from ledger.api.protocol import protocol_within
+from ledger.api.registry import Registry
+from ledger.api.settings import Settings
+from ledger.api.tokens import token_store
+from ledger.api.trail import Trail, trail_directory
+from ledger.errors import StoreError, UsageError
+from ledger.logs import Log
+from ledger.query.opened import read_about
+
+__all__ = ["serve"]
+
+_BACKLOG: Final = 256
+
+
+def serve(settings: Settings, log: Log, listening: Callable[[str], None]) -> None:
+    """Answer until SIGTERM or SIGINT; then finish what is being answered, within `finish_timeout_s`.
+
+    Args:
+        settings: what the server is told.
+        log: where it says what happens.
+        listening: gets its URL once it answers.
+
+    Raises:
+        LedgerError: `not_loopback`, `cannot_listen`, `no_audit_dir`, and why the ledger cannot be opened.
+    """
+    directory = trail_directory(settings.ledger, settings.audit_dir)
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listening(settings))
+        context = _open(settings, directory, log, stack)
+        asyncio.run(_answer(context, listener, listening))
+
+
+def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Context:
+    _, about = read_about(settings.ledger)
+    store = token_store(settings.ledger)
+    registry = Registry(store, settings.token_check_s, log)
+    registry.start()
+    stack.callback(registry.stop)
+    trail = Trail(directory, log)
+    stack.callback(trail.close)
+    return Context(
+        about=about,
+        store=store,
+        settings=settings,
+        registry=registry,
+        trail=trail,
+        log=log,
+        live=None,
+        sender=None,
+    )
+
+
+async def _answer(context: Context, listener: socket.socket, listening: Callable[[str], None]) -> None:
+    settings = context.settings
+    server = _Server(
+        uvicorn.Config(
+            Limited(create_app(context), settings, context.metrics),
+            http=protocol_within(settings, context.metrics),
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=max(1, round(settings.idle_timeout_s)),
+            timeout_graceful_shutdown=max(1, round(settings.finish_timeout_s)),
+        ),
+        context,
+        lambda: listening(_url(listener)),
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, told to stop by us."""
+
+    def __init__(self, config: uvicorn.Config, context: Context, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._context = context
+        self._ready = ready
+
+    def stop(self) -> None:
+        """Stop: the second time without waiting for anything."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._context.stopping.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours: uvicorn would end by the signal, and we end with exit code 0."""
+        yield
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """A socket, bound and listening.
+
+    Raises:
+        UsageError: `not_loopback`.
+        StoreError: `cannot_listen`.
+    """
+    host, port = settings.api_host, settings.api_port
+    if settings.insecure and not _is_loopback(host):
+        raise UsageError(
+            "not_loopback",
+            f"--insecure lets everybody do everything, and {host} is not this machine alone",
+            "listen at 127.0.0.1, or make tokens: ledger tokens create",
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(_BACKLOG)
+        except (OSError, OverflowError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StoreError(
+                "cannot_listen", f"cannot listen at {host} port {port}: {why}", "give another --host or --port"
+            ) from error
+        yield listener
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,28 @@
+"""One server for the tests that only ask."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.rig import Server, make_token, serving
+from tests.query.story import write_story
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the story's ledger."""
+    return write_story(tmp_path_factory.mktemp("api") / "ledger")
+
+
+@pytest.fixture(scope="module")
+def token(ledger: Path) -> str:
+    """A token of all accounts for everything."""
+    return make_token(ledger)
+
+
+@pytest.fixture(scope="module")
+def server(ledger: Path, token: str) -> Iterator[Server]:
+    """A server of that ledger, without a broker."""
+    with serving(ledger) as running:
+        yield running

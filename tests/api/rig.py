@@ -1,0 +1,109 @@
+"""What the tests of the HTTP API share: a server as a process, requests as clients make them and as no client would."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ledger.api.tokens import Scope, Wish, create_token, token_store
+
+__all__ = ["ROOT", "TIMEOUT_S", "Answer", "Server", "make_token", "serving"]
+
+ROOT: Final = Path(__file__).parents[2]
+TIMEOUT_S: Final = 30
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return msgspec.json.decode(self.body)
+
+
+class Server:
+    """A running `ledger serve`."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self.process = process
+        self.url = url
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        self.host, self.port = host, int(port)
+
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """One request on a connection of its own."""
+        shown = {"Authorization": f"Bearer {token}"} if token else {}
+        connection = HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, path, body=body, headers=shown | (headers or {}))
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, found, answer.read())
+        finally:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        """A bare connection."""
+        return socket.create_connection((self.host, self.port), timeout=TIMEOUT_S)
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Tell it to stop; exit code and what it said on stderr."""
+        self.process.send_signal(number)
+        _, err = self.process.communicate(timeout=TIMEOUT_S)
+        return self.process.returncode, err
+
+
+@contextmanager
+def serving(ledger: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+    """`ledger serve` as a process at a free port."""
+    command = [sys.executable, "-m", "cli", "serve", "--ledger", str(ledger), "--port", "0", *arguments]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=clean | environment
+    )
+    timer = threading.Timer(4 * TIMEOUT_S, running.kill)
+    timer.start()
+    try:
+        assert running.stdout is not None
+        url = running.stdout.readline().strip()
+        assert url.startswith("http://"), running.communicate(timeout=TIMEOUT_S)
+        yield Server(running, url)
+    finally:
+        timer.cancel()
+        if running.poll() is None:
+            running.send_signal(signal.SIGTERM)
+        try:
+            running.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate()
+
+
+def make_token(ledger: Path, name: str = "all", *scopes: Scope, account: str = "*", **more: Any) -> str:
+    """A token; with all scopes where none is given."""
+    wish = Wish(name=name, accounts=(account,), scopes=scopes or (Scope.admin,), **more)
+    return create_token(token_store(str(ledger)), wish, datetime.now(UTC) - timedelta(milliseconds=1))[1]

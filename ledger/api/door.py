@@ -52,6 +52,8 @@ class Door:
             await send(message)
 
         try:
+            if self._context.trail.failure is not None:
+                raise RefusalError(503, "audit_unwritten", "what is asked cannot be recorded", "try again in a while")
             self._within_rate(caller)
             scope["user"] = caller
             await self._in_time(

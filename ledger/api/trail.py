@@ -9,8 +9,8 @@ import fcntl
 import os
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -50,7 +50,8 @@ class Trail:
         self._directory = directory
         self._log = log
         self._clock = clock
-        self._waiting: queue.SimpleQueue[tuple[Line | None, threading.Event | None]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Line | None, Future[None] | None]] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._last: tuple[str, int, int, str] | None = None
         """The newest file as we left it (its name, its size), and the number and hash of its last line."""
         self.failure: str | None = None
@@ -76,48 +77,53 @@ class Trail:
             )
         )
 
-    def named(self, *, token: str, name: str, route: str, account: str, pseudonyms: Sequence[str]) -> None:
-        """Record who is shown who these people are; on storage when this returns. It blocks.
+    def named(self, *, token: str, name: str, route: str, account: str, pseudonyms: Collection[str]) -> "Future[None]":
+        """Record who is shown who these people are.
 
-        Raises:
-            StoreError: `audit_unwritten`: do not show it.
+        Returns:
+            Done once that is on storage: only then may it be shown. Its exception is a StoreError, `audit_unwritten`.
         """
-        done = threading.Event()
+        done: Future[None] = Future()
         whose = tuple(sorted(set(pseudonyms)))
         line = Line(
             kind="named", at=self._clock(), token=token, name=name, route=route, account=account, pseudonyms=whose
         )
         self._put(line, done)
-        if not done.wait(_CLOSE_S) or self.failure is not None:
-            raise StoreError("audit_unwritten", "the audit trail cannot be written", "see the server's log")
+        return done
 
     def close(self) -> None:
         """Write what waits, and end."""
+        self._closing.set()
         self._put(None)
         self._thread.join(_CLOSE_S)
 
-    def _put(self, line: Line | None, done: threading.Event | None = None) -> None:
+    def _put(self, line: Line | None, done: "Future[None] | None" = None) -> None:
         if line is not None and self._waiting.qsize() > _MAX_WAITING:
             self.failure = "the audit trail is not written fast enough"
-            return
-        self._waiting.put((line, done))
+            _fail(done)
+        else:
+            self._waiting.put((line, done))
 
     def _run(self) -> None:
         more = True
         while more:
             taken = [self._waiting.get()]
             if taken[0][0] is not None and taken[0][1] is None:
-                time.sleep(_GATHER_S)
+                self._closing.wait(_GATHER_S)
             while not self._waiting.empty():
                 taken.append(self._waiting.get())
             more = all(line is not None for line, _ in taken)
-            self._write_again([line for line, _ in taken if line is not None], is_last=not more)
-            for _, done in taken:
-                if done is not None:
-                    done.set()
+            waiting = [done for _, done in taken if done is not None]
+            self._write_again([line for line, _ in taken if line is not None], waiting)
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
 
-    def _write_again(self, lines: list[Line], *, is_last: bool) -> None:
-        """Write lines, trying again until they are written: what happened is recorded, late rather than never."""
+    def _write_again(self, lines: list[Line], waiting: "list[Future[None]]") -> None:
+        """Write lines, trying again until they are written: what happened is recorded, late rather than never.
+
+        Whoever waits is told of the first failure. Once the server ends, each failure is the last.
+        """
         pause_s = 0.1
         while True:
             try:
@@ -125,10 +131,11 @@ class Trail:
             except (StoreError, OSError) as error:
                 if self.failure is None:
                     self._log.caution("audit_unwritten", f"the audit trail cannot be written: {error}")
-                self.failure = f"the audit trail cannot be written: {error}"
-                if is_last:
+                self.failure = "the audit trail cannot be written"
+                for done in waiting:
+                    _fail(done)
+                if self._closing.wait(pause_s):
                     return
-                time.sleep(pause_s)
                 pause_s = min(2 * pause_s, 5.0)
             else:
                 if self.failure is not None:
@@ -201,6 +208,11 @@ def trail_directory(ledger: str, audit_dir: str | None) -> Path:
             "no_audit_dir", "the ledger is in an object store: where is the audit trail to be?", "give --audit-dir DIR"
         )
     return Path(ledger) / "audit"
+
+
+def _fail(done: "Future[None] | None") -> None:
+    if done is not None and not done.done():
+        done.set_exception(StoreError("audit_unwritten", "the audit trail cannot be written", "see the server's log"))
 
 
 def _read_end(directory: Path, names: list[str]) -> tuple[int, str]:

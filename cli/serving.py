@@ -2,13 +2,14 @@
 
 # ruff: noqa: ARG001, PLR0913, PLR0917 (the options of a command are its arguments; those of settings are read from its context)
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from cli.configuring import configuration
 from cli.messages import say
-from cli.options import Keys, Ledger, Set, examples, keys_location
+from cli.options import Keys, Ledger, Set, examples
 from cli.running import LogFormat, LogFormatOption, LogLevel, LogLevelOption
 
 __all__ = ["register"]
@@ -70,6 +71,7 @@ def serve(
 
     Prints its URL when it answers. Whoever asks needs a token: `ledger tokens create`.
     """
+    from cli.processes import Stopped, stopped_by_signals
     from ledger.api.server import serve as serve_api
     from ledger.api.settings import Settings
     from ledger.logs import Log
@@ -80,10 +82,12 @@ def serve(
         **given
         | {
             "ledger": ledger,
-            "keys": keys_location(ledger, keys),
+            "keys": keys,
             "cluster": configured.cluster() if configured["bootstrap"] is not None else None,
             "insecure": insecure,
         }
     )
-    serve_api(settings, Log(settings.log_format, settings.log_level), lambda url: print(url, flush=True))
+    # While the ledger loads a signal ends the command as well; once it answers, the server has handlers of its own.
+    with suppress(Stopped), stopped_by_signals():
+        serve_api(settings, Log(settings.log_format, settings.log_level), lambda url: print(url, flush=True))
     say("stopped")

@@ -1,7 +1,6 @@
 """What handlers work with: one of each for a server."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Protocol
 
 from ledger.api.metrics import Metrics
@@ -9,23 +8,12 @@ from ledger.api.rates import Rates
 from ledger.api.registry import Registry
 from ledger.api.settings import Settings
 from ledger.api.trail import Trail
+from ledger.live.view import LiveLedger
 from ledger.log.ledgerfile import LedgerFile
 from ledger.logs import Log
 from ledger.storage.store import Store
 
-__all__ = ["Context", "Live", "Sender"]
-
-
-class Live(Protocol):
-    """The ledger as it is now, as far as the server itself asks it."""
-
-    def sizes(self) -> Mapping[int, int]:
-        """Entries seen, by shard."""
-        ...
-
-    def etag(self) -> str:
-        """Another one whenever any shard's checkpoint is."""
-        ...
+__all__ = ["Context", "Sender"]
 
 
 class Sender(Protocol):
@@ -42,16 +30,15 @@ class Context:
     def __init__(
         self,
         *,
-        about: LedgerFile,
         store: Store,
         settings: Settings,
         registry: Registry,
         trail: Trail,
         log: Log,
-        live: Live | None,
+        live: LiveLedger,
         sender: Sender | None,
     ) -> None:
-        self.about = about
+        self.about: LedgerFile = live.about
         self.store = store
         self.settings = settings
         self.registry = registry
@@ -61,5 +48,6 @@ class Context:
         self.sender = sender
         self.rates = Rates(settings.token_rate, settings.token_burst)
         self.metrics = Metrics()
+        self.metrics.watch(live.sizes)
         self.stopping = asyncio.Event()
         """Set when the server was told to stop: streams end."""

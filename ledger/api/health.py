@@ -33,6 +33,9 @@ async def readyz(context: Context) -> Response[Health]:
     reasons = _broken(context)
     if context.stopping.is_set():
         reasons.append("the server is stopping")
+    behind = context.live.problem()
+    if behind is not None:
+        reasons.append(f"what is shown may be behind the log: {behind.code}")
     if context.registry.is_stale:
         reasons.append("it cannot be read which tokens were revoked")
     return _answer(reasons)

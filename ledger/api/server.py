@@ -20,8 +20,9 @@ from ledger.api.settings import Settings
 from ledger.api.tokens import token_store
 from ledger.api.trail import Trail, trail_directory
 from ledger.errors import StoreError, UsageError
+from ledger.live.view import open_live
+from ledger.log.tree import default_cache
 from ledger.logs import Log
-from ledger.query.opened import read_about
 
 __all__ = ["serve"]
 
@@ -47,7 +48,8 @@ def serve(settings: Settings, log: Log, listening: Callable[[str], None]) -> Non
 
 
 def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Context:
-    _, about = read_about(settings.ledger)
+    # Loads the log as it is now: seconds for millions of entries, unless a cache makes it quick.
+    live = stack.enter_context(open_live(settings.ledger, keys=settings.keys, cache=default_cache()))
     store = token_store(settings.ledger)
     registry = Registry(store, settings.token_check_s, log)
     registry.start()
@@ -55,13 +57,12 @@ def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Co
     trail = Trail(directory, log)
     stack.callback(trail.close)
     return Context(
-        about=about,
         store=store,
         settings=settings,
         registry=registry,
         trail=trail,
         log=log,
-        live=None,
+        live=live,
         sender=None,
     )
 

@@ -12,8 +12,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ledger: str
     """The ledger's directory, or an object store's URL."""
-    keys: str
-    """Where its keys are."""
+    keys: str | None = None
+    """Where its keys are; None: `keys/` in a ledger on this machine, if there is one."""
     cluster: Cluster | None
     """The brokers that changes are sent to; None: the server takes no changes."""
     insecure: bool = False

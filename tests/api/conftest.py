@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.rig import Server, make_token, serving
-from tests.query.story import write_story
+from tests.api.rig import Server, make_token, serving, write_ledger
 
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the story's ledger."""
-    return write_story(tmp_path_factory.mktemp("api") / "ledger")
+    """The directory of a ledger of two accounts, acme and beta."""
+    return write_ledger(tmp_path_factory.mktemp("api") / "ledger")
 
 
 @pytest.fixture(scope="module")

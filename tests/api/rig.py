@@ -16,8 +16,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ledger.api.tokens import Scope, Wish, create_token, token_store
+from ledger.storage.local import LocalStore
+from tests.log.rig import Log, append, story
 
-__all__ = ["ROOT", "TIMEOUT_S", "Answer", "Server", "make_token", "serving"]
+__all__ = ["ROOT", "TIMEOUT_S", "Answer", "Server", "make_token", "serving", "write_ledger"]
 
 ROOT: Final = Path(__file__).parents[2]
 TIMEOUT_S: Final = 30
@@ -101,6 +103,13 @@ def serving(ledger: Path, *arguments: str, **environment: str) -> Iterator[Serve
         except subprocess.TimeoutExpired:
             running.kill()
             running.communicate()
+
+
+def write_ledger(root: Path, records: int = 200) -> Path:
+    """A ledger of one shard with entries of every outcome, its keys below it."""
+    log = Log(LocalStore(root), LocalStore(root / "keys", file_mode=0o600, dir_mode=0o700))
+    append(log.open(), story(records), 50)
+    return root
 
 
 def make_token(ledger: Path, name: str = "all", *scopes: Scope, account: str = "*", **more: Any) -> str:

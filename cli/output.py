@@ -1,26 +1,18 @@
 """Printing answers: one way from rows to a table, JSON, lines of JSON, or CSV. Data goes to stdout, and only data."""
 
 import csv
-import json
-import math
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any, Final, NamedTuple
-from uuid import UUID
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
 from cli.options import Format
 from cli.tables import print_table, printable
+from ledger.query.plain import json_array, json_lines, json_object, json_text, plain, timestamp
 
 __all__ = ["Column", "clock", "emit", "emit_one", "emit_rows", "json_text", "plain", "short", "timestamp"]
-
-
-_UNSEEN: Final = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-"""Controls that `json.dumps` leaves as they are (CSI is one), and marks of direction and of no width."""
 
 
 class Column(NamedTuple):
@@ -55,7 +47,7 @@ def emit_one(answer: msgspec.Struct, show: Callable[[], None], output: Format) -
     if output is Format.table:
         show()
     elif output is Format.json:
-        print(json_text(value, indent=2))
+        sys.stdout.write(json_object(value))
     else:
         emit_rows(list(value), [list(value.values())], output)
 
@@ -70,52 +62,9 @@ def emit_rows(names: Sequence[str], rows: Iterable[Sequence[Any]], output: Forma
         writer.writerow(names)
         writer.writerows([safe(_cell(value)) for value in row] for row in rows)
     elif output is Format.jsonl:
-        for row in rows:
-            print(json_text(_named(names, row)))
+        sys.stdout.writelines(json_lines(dict(zip(names, row, strict=True)) for row in rows))
     else:
-        _print_array(_named(names, row) for row in rows)
-
-
-def plain(value: Any) -> Any:  # noqa: PLR0911 (one return a type)
-    """What JSON has for a value: times in RFC 3339, whole numbers without a fraction, no NaN."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            if not math.isfinite(value):
-                return None
-            return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
-        case Decimal():
-            return plain(float(value))
-        case datetime():
-            return timestamp(value)
-        case date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case bytes():
-            return value.hex()
-        case msgspec.Struct():
-            return _struct(value)
-        case Mapping():
-            return {str(key): plain(member) for key, member in value.items()}
-        case list() | tuple() | set():
-            return [plain(member) for member in value]
-        case UUID() | _:
-            return str(value)
-
-
-def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON whose text neither moves a terminal's cursor nor turns a line around: what would is escaped, and means the same."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with `Z`, with as many fractional digits as it has (none, three or six)."""
-    precision = "seconds" if not moment.microsecond else "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+        sys.stdout.writelines(json_array(dict(zip(names, row, strict=True)) for row in rows))
 
 
 def clock(moment: datetime | None) -> str:
@@ -130,25 +79,6 @@ def short(identifier: str | None) -> str:
     if len(identifier) == 36 and identifier[8] == "-":
         return identifier[:8]
     return identifier[:12] if len(identifier) in {32, 64} and set(identifier) <= set("0123456789abcdef") else identifier
-
-
-def _struct(value: msgspec.Struct) -> dict[str, Any]:
-    config = value.__struct_config__
-    tagged = {config.tag_field: config.tag} if config.tag_field else {}
-    return tagged | {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-
-
-def _named(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    return {name: plain(value) for name, value in zip(names, row, strict=True)}
-
-
-def _print_array(objects: Iterable[dict[str, Any]]) -> None:
-    """A JSON array, one object at a time: a large answer is not held twice."""
-    opening = "[\n"
-    for item in objects:
-        sys.stdout.write(opening + "  " + json_text(item, indent=2).replace("\n", "\n  "))
-        opening = ",\n"
-    sys.stdout.write("[]\n" if opening == "[\n" else "\n]\n")
 
 
 def _cell(value: Any) -> str:

@@ -61,10 +61,13 @@ def account_home(ledger: OpenLedger, account: str) -> int:
     hint = "`ledger scripts` lists accounts"
     if not NAME.fullmatch(account):
         raise NotFoundError("account_not_found", f"no account can have the name {account!r}", hint)
+    nobody = NotFoundError("account_not_found", f"there is no account {account}", hint)
+    if not ledger.sees(account):
+        raise nobody
     try:
         home = msgspec.json.decode(ledger.store.get(layout.account(account)))["shard"]
     except NotFoundError as error:
-        raise NotFoundError("account_not_found", f"there is no account {account}", hint) from error
+        raise nobody from error
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
         raise IntegrityError(
             "bad_registration", f"the registration of {account} is damaged", "run `ledger verify`"

@@ -1,7 +1,7 @@
-"""What a reader of an earlier day saw: the prefix of each shard that the ledger had received by a recorded time.
+"""What a reader of an earlier day saw: the prefix of each shard that the ledger had received by a recorded time, or of some size.
 
 Recorded time never decreases in a shard, so what was known by a time is a prefix. Where it ends is searched: a few segments are
-opened, whatever the length of the log. The views hold back later entries by themselves (`_known` in views.py); this spares them
+opened, whatever the length of the log. The views hold back later entries by themselves (`_seen` in views.py); this spares them
 the segments that hold nothing else, and says how long the prefix is.
 """
 
@@ -18,7 +18,7 @@ from ledger.errors import IntegrityError, StoreError
 from ledger.query.packs import recorded_by
 from ledger.query.segments import Segment, ShardPrefix, checkpoint_in, checkpoint_of
 
-__all__ = ["known_prefix"]
+__all__ = ["known_prefix", "sized_prefix"]
 
 
 class _Recorded(msgspec.Struct, frozen=True):
@@ -63,6 +63,36 @@ def known_prefix(prefix: ShardPrefix, moment: datetime) -> ShardPrefix:
         checkpoint=checkpoint_of(segments[count - 2].path) if count > 1 else checkpoint_in(packs),
         missing_at=None,
     )
+
+
+def sized_prefix(prefix: ShardPrefix, size: int) -> ShardPrefix:
+    """The first `size` entries of a shard (all, where it has no more), whatever they lie in by now.
+
+    Its checkpoint is the last one that covers none but these entries.
+
+    Raises:
+        StoreError: `store_unreadable`.
+        IntegrityError: `segment_without_checkpoint`, `bad_pack`.
+    """
+    if size >= prefix.size:
+        return prefix
+    packs = tuple(msgspec.structs.replace(p, size=min(p.size, size)) for p in prefix.packs if p.first < size)
+    segments = [_cut(segment, size) for segment in prefix.segments if segment.first < size]
+    whole = [segment.path for segment in segments if not segment.unseen]
+    return msgspec.structs.replace(
+        prefix,
+        packs=packs,
+        segments=tuple(segments),
+        checkpoint=checkpoint_of(whole[-1]) if whole else checkpoint_in(packs),
+        missing_at=None,
+        is_cut=True,
+    )
+
+
+def _cut(segment: Segment, size: int) -> Segment:
+    if segment.size <= size:
+        return segment
+    return msgspec.structs.replace(segment, size=size, unseen=segment.unseen + segment.size - size)
 
 
 def _first_recorded(segment: Segment) -> datetime:

@@ -1,7 +1,7 @@
 """A ledger opened for reading: what it says of itself, the prefix of its log that a reader sees, and who its people are."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -15,7 +15,7 @@ import msgspec
 from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, read_ledger_file
 from ledger.query import views
-from ledger.query.known import known_prefix
+from ledger.query.known import known_prefix, sized_prefix
 from ledger.query.segments import ShardPrefix, read_prefix
 from ledger.storage import layout
 from ledger.storage.blobs import BlobStore
@@ -45,6 +45,8 @@ class OpenLedger:
         key_store: Store | None,
         *,
         known_at: datetime | None = None,
+        accounts: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
     ) -> None:
         self.location = location
         self.about = about
@@ -56,14 +58,21 @@ class OpenLedger:
         self.people = None if key_store is None else PeopleReader(key_store)
         self.known_at = known_at
         """Nothing that was recorded later is seen; None where all is."""
+        self.accounts = None if accounts is None else tuple(accounts)
+        """Whoever asks sees the entries of these accounts and no others; None where all are seen, those without an account too."""
+        self.sizes = sizes
+        """Of each shard no more than so many entries are seen; None where all are."""
         self._resources = ExitStack()
 
     @cached_property
     def shards(self) -> tuple[ShardPrefix, ...]:
         """What a reader sees of each shard."""
-        prefixes = (read_prefix(self.root, shard) for shard in range(self.about.shards))
-        known_at = self.known_at
-        return tuple(prefixes if known_at is None else (known_prefix(prefix, known_at) for prefix in prefixes))
+        prefixes = [read_prefix(self.root, shard) for shard in range(self.about.shards)]
+        if self.known_at is not None:
+            prefixes = [known_prefix(prefix, self.known_at) for prefix in prefixes]
+        if self.sizes is not None:
+            prefixes = [sized_prefix(prefix, size) for prefix, size in zip(prefixes, self.sizes, strict=True)]
+        return tuple(prefixes)
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -75,6 +84,10 @@ class OpenLedger:
     def connect_named(self) -> duckdb.DuckDBPyConnection:
         """Another database of the same views, whose columns `author` hold names: for questions in SQL."""
         return self._connect(self.person if self.people else "pseudonym")
+
+    def sees(self, account: str | None) -> bool:
+        """Whether an entry of this account (None: of none) is one that whoever asks may see."""
+        return self.accounts is None or account in self.accounts
 
     def author(self, value: str | None) -> str | None:
         """The name of a person (e-mail address, else id) from a column `author` of `connection`, else their pseudonym."""
@@ -127,7 +140,9 @@ class OpenLedger:
         return lambda digest: blobs.get(digest).decode()
 
     def _connect(self, person: views.PersonName | str) -> duckdb.DuckDBPyConnection:
-        connection = views.connect(self.shards, blob=self._blob_reader(), person=person, known_at=self.known_at)
+        connection = views.connect(
+            self.shards, blob=self._blob_reader(), person=person, known_at=self.known_at, accounts=self.accounts
+        )
         self._resources.callback(views.close_quietly, connection)
         return connection
 

@@ -52,6 +52,8 @@ class ShardPrefix(Struct, frozen=True, kw_only=True):
     """Names that lie below the size that was already reached. They hold nothing that is not in the prefix."""
     missing_at: int | None
     """The index at which a segment is missing although later ones are there; None where there is no such gap."""
+    is_cut: bool = False
+    """Whether its files hold entries, behind the last one, that do not count."""
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from ledger.errors import IntegrityError, NotFoundError
 from ledger.log.quarantine import read_quarantined
+from ledger.log.reader import read_entry
 from ledger.log.segments import parse_segment
 from ledger.query.answers import Change, ShownDeployment, ShownEntry, ShownVersion, VersionRow
 from ledger.query.lookup import EntryId, FoundId, find_id, parse_entry_id
@@ -46,9 +47,16 @@ def entry_line(ledger: OpenLedger, entry: EntryId) -> bytes:
     """The bytes of an entry, without the line feed.
 
     Raises:
-        NotFoundError: `entry_not_found`.
-        IntegrityError: `bad_segment`, `bad_pack`.
+        NotFoundError: `entry_not_found`, also where whoever asks may not see it.
+        IntegrityError: `bad_segment`, `bad_pack`, `malformed_entry`.
     """
+    line = _line(ledger, entry)
+    if ledger.accounts is not None and not ledger.sees(read_entry(line, f"{entry.shard}/{entry.index}").account):
+        raise _not_found(ledger, entry)
+    return line
+
+
+def _line(ledger: OpenLedger, entry: EntryId) -> bytes:
     prefix = ledger.shards[entry.shard] if entry.shard < len(ledger.shards) else None
     packed = entry_in(prefix.packs, entry.index) if prefix else None
     if packed is not None:
@@ -57,12 +65,7 @@ def entry_line(ledger: OpenLedger, entry: EntryId) -> bytes:
         next((part for part in prefix.segments if part.first <= entry.index < part.size), None) if prefix else None
     )
     if segment is None:
-        sizes = ", ".join(f"{shard.shard}/{shard.size - 1}" for shard in ledger.shards if shard.size)
-        raise NotFoundError(
-            "entry_not_found",
-            f"there is no entry {entry.shard}/{entry.index}",
-            f"the last entries are {sizes}" if sizes else "the log is empty",
-        )
+        raise _not_found(ledger, entry)
     name = layout.segment(entry.shard, segment.first)
     lines = parse_segment(Path(segment.path).read_bytes(), name).lines
     if len(lines) != segment.size - segment.first + segment.unseen:
@@ -70,6 +73,12 @@ def entry_line(ledger: OpenLedger, entry: EntryId) -> bytes:
             "bad_segment", f"{name} has {len(lines)} entries, its checkpoint says otherwise", "run `ledger verify`"
         )
     return lines[entry.index - segment.first]
+
+
+def _not_found(ledger: OpenLedger, entry: EntryId) -> NotFoundError:
+    sizes = ", ".join(f"{shard.shard}/{shard.size - 1}" for shard in ledger.shards if shard.size)
+    hint = f"the last entries are {sizes}" if sizes else "the log is empty"
+    return NotFoundError("entry_not_found", f"there is no entry {entry.shard}/{entry.index}", hint)
 
 
 def quarantined_bytes(ledger: OpenLedger, text: str) -> bytes:

@@ -53,6 +53,7 @@ def connect(
     blob: BlobText | None = None,
     person: PersonName | str = "pseudonym",
     known_at: datetime | None = None,
+    accounts: Sequence[str] | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database with all the views; the caller closes it.
 
@@ -61,6 +62,7 @@ def connect(
         blob: answers for what oversized entries moved to the blob store; None where the store has no blobs.
         person: what the columns `author` hold: a function that names people, or an expression of SQL over account, pseudonym and sealed.
         known_at: entries that were recorded later are in no view.
+        accounts: entries of others, and of none, are in no view; None: all are.
     """
     seen = list(shards)
     connection = duckdb.connect(":memory:", config=dict(SETTINGS))
@@ -68,7 +70,7 @@ def connect(
         connection.execute("SET TimeZone = 'UTC'")
         # After two seconds it would stand on stdout, in the middle of the data.
         connection.execute("SET enable_progress_bar = false")
-        _create_macros(connection, blob, person, known_at)
+        _create_macros(connection, blob, person, _seen(seen, known_at, accounts))
         # DuckDB looks at the files each time a view is made that leads to them, so all views are made over nothing first.
         connection.execute(_no_lines())
         connection.execute(_no_rows())
@@ -132,7 +134,7 @@ def _not_entries(error: Exception) -> IntegrityError:
 
 
 def _create_macros(
-    connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str, known_at: datetime | None
+    connection: duckdb.DuckDBPyConnection, blob: BlobText | None, person: PersonName | str, seen: str
 ) -> None:
     # Registering a Python function costs 0.1 s (it loads numpy), so only where there is something to answer.
     blob_text = "NULL::VARCHAR"
@@ -154,14 +156,20 @@ def _create_macros(
         f"_data(type, pseudonym, sealed, interface, message, tag) AS {_DATA}",
         "_data_of(data) AS _data(data.actor.type, data.actor.pseudonym, data.actor.sealed, data.interface, data.message, data.tag)",
         f"person(account, pseudonym, sealed) AS {name}",
-        f"_known(recorded_at) AS {_known(known_at)}",
+        f"_seen(shard, place, account, recorded_at) AS {seen}",
         "_members(object) AS CASE WHEN object IS NOT NULL THEN object::MAP(VARCHAR, JSON) END",
     ):
         connection.execute(f"CREATE MACRO {definition}")
 
 
-def _known(known_at: datetime | None) -> str:
-    return "true" if known_at is None else f"recorded_at <= TIMESTAMPTZ '{known_at.astimezone(UTC).isoformat()}'"
+def _seen(shards: Iterable[ShardPrefix], known_at: datetime | None, accounts: Sequence[str] | None) -> str:
+    """The condition on an entry's shard, place in it, account and recorded time under which it is in the views."""
+    wanted = [f"(shard <> {shard.shard} OR place < {shard.size})" for shard in shards if shard.is_cut]
+    if known_at is not None:
+        wanted.append(f"recorded_at <= TIMESTAMPTZ '{known_at.astimezone(UTC).isoformat()}'")
+    if accounts is not None:
+        wanted.append(f"account IN ({', '.join(map(_literal, accounts))})" if accounts else "false")
+    return " AND ".join(wanted) or "true"
 
 
 def _no_lines() -> str:

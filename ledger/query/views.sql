@@ -2,7 +2,7 @@
 -- Below this file lie (views.py): _segment_lines, the entries as they stand in the segments; _pack_lines, the rows of packs; the macros
 -- blob_data, blob_changes, blob_triggers and blob_text, which answer for what an oversized entry moved to the blob store;
 -- the macro person(account, pseudonym, sealed), the name of a person where the key store knows it, else the pseudonym;
--- and the macro _known(recorded_at), whether an entry recorded then is to be seen (--as-known-at).
+-- and the macro _seen(shard, place, account, recorded_at), whether such an entry is to be seen (--as-known-at; who asks, and up to where).
 -- Names that begin with an underscore are not part of the interface.
 
 -- ---------------------------------------------------------------------------------------------------------------- entries
@@ -48,7 +48,7 @@ SELECT
     CASE WHEN changes_sha256 IS NULL THEN changes ELSE blob_changes(changes_sha256) END AS changes,
     CASE WHEN triggers_sha256 IS NULL THEN triggers ELSE blob_triggers(triggers_sha256) END AS triggers
 FROM _lines AS lines
-WHERE _known(recorded_at);
+WHERE _seen(shard, "index", account, recorded_at);
 
 CREATE VIEW entries AS
 SELECT

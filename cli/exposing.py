@@ -3,7 +3,7 @@
 # ruff: noqa: PLR0913, PLR0917 (the options of a command are its arguments)
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -12,9 +12,6 @@ from cli.opening import opened
 from cli.options import Account, At, Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples, moment
 from cli.output import Column, clock, emit, short
 from ledger.errors import UsageError
-
-if TYPE_CHECKING:
-    from ledger.query.exposing import Sought
 
 __all__ = ["register"]
 
@@ -63,50 +60,20 @@ def exposure(
 
     One line for each interval in which a script served it with the same share of its traffic; intervals that touch are joined.
     """
-    from ledger.query.exposing import Exposure
-    from ledger.query.exposing import exposure as ask
-
-    sought, when = _sought(module, binding, var, secret, compat), moment(at)
-    with opened(ledger, keys, known_at) as found:
-        answers = ask(found, sought, account=account, at=when)
-    emit(answers, _EXPOSURE, chosen_format(output, as_json), Exposure)
-
-
-def _sought(
-    module: str | None, binding: str | None, var: str | None, secret: str | None, compat: str | None
-) -> "Sought":
     from ledger.query import exposing
 
-    given = [
-        (value, make)
-        for value, make in (
-            (module, exposing.module),
-            (binding, exposing.binding),
-            (var, _variable),
-            (secret, exposing.secret),
-            (compat, exposing.compat_before),
-        )
-        if value is not None
-    ]
-    if len(given) != 1:
-        raise UsageError(
-            "nothing_sought",
-            "give one of --module, --binding, --var, --secret, --compat",
-            "ledger exposure --module 9f86d081",
-        )
-    value, make = given[0]
-    return make(value)
+    named = {"module": module, "binding": binding, "var": _variable(var), "secret": secret, "compat": compat}
+    sought, when = exposing.sought(named), moment(at)
+    with opened(ledger, keys, known_at) as found:
+        answers = exposing.exposure(found, sought, account=account, at=when)
+    emit(answers, _EXPOSURE, chosen_format(output, as_json), exposing.Exposure)
 
 
-def _variable(text: str) -> "Sought":
-    from ledger.query.exposing import variable
-
-    name, equals, value = (_standard_input() if text == "-" else text).partition("=")
-    if not name:
-        raise UsageError("bad_variable", f"not NAME=VALUE: {text!r}", "as in --var STAGE=live")
-    if equals and value == "-" and text != "-":
-        value = _standard_input()
-    return variable(name, value if equals else None)
+def _variable(text: str | None) -> str | None:
+    """NAME=VALUE; NAME=- and - take it from standard input."""
+    if text == "-":
+        return _standard_input()
+    return f"{text[:-1]}{_standard_input()}" if text is not None and text.endswith("=-") and text.count("=") == 1 else text
 
 
 def _standard_input() -> str:

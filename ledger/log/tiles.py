@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ from ledger.proof.tiles import WIDTH, Tile, encode_bundle, new_bundles, new_tile
 from ledger.storage.durable import Syncer, fsync_directory, store_errors, syncer_for
 from ledger.storage.store import Store
 
-__all__ = ["WrittenTiles", "write_tiles"]
+__all__ = ["WrittenTiles", "read_bundle", "write_tiles"]
 
 CHECKPOINT: Final = "checkpoint"
 _TILES: Final = "tile"
@@ -85,6 +85,18 @@ def write_tiles(
         # Crash here: partial tiles beside full ones. Readers take either.
         _remove_partial(directory, before, tree.size)
     return WrittenTiles(directory=str(directory), log=verifier.name, before=before, size=tree.size, files=files)
+
+
+def read_bundle(store: Store, shard: int, tree: ShardTree, tile: Tile) -> bytes:
+    """The bundle below a tile of level 0 (requires that the tree implies it): the entries that its hashes are of.
+
+    Raises:
+        IntegrityError: `root_mismatch`; `bad_segment`, `segment_missing`, `bad_pack`.
+        StoreError: the store cannot be read.
+    """
+    lines = list(islice(_entries(store, shard, tile.number * WIDTH), tile.width))
+    _check_bundle(tile, lines, tree)
+    return encode_bundle(lines)
 
 
 def _published(directory: Path, verifier: Verifier, tree: ShardTree) -> int:

@@ -4,17 +4,29 @@ Pure: no IO. A tile is 256 consecutive hashes of every eighth level of the tree,
 entries of a tile of level 0.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ledger.errors import IntegrityError
 
-__all__ = ["WIDTH", "Tile", "decode_bundle", "encode_bundle", "new_bundles", "new_tiles", "tile_path"]
+__all__ = [
+    "WIDTH",
+    "Tile",
+    "decode_bundle",
+    "encode_bundle",
+    "new_bundles",
+    "new_tiles",
+    "parse_tile_path",
+    "tile_path",
+]
 
 WIDTH: Final = 256
 _HEIGHT: Final = 8
 _ENTRIES: Final = "entries"
 _LENGTH_BYTES: Final = 2
+_PATH: Final = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
+_MAX_LEVEL: Final = 63
 
 
 class Tile(NamedTuple):
@@ -49,6 +61,22 @@ def tile_path(level: str, number: int, width: int = WIDTH) -> str:
         number //= 1000
         path = f"x{number % 1000:03d}/{path}"
     return f"tile/{level}/{path}" + (f".p/{width}" if width < WIDTH else "")
+
+
+def parse_tile_path(path: str) -> tuple[Tile, bool] | None:
+    """The tile that a path names, and whether it names the bundle below it; None where it is the path of none."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
+    is_bundle = match[1] == _ENTRIES
+    tile = Tile(
+        level=0 if is_bundle else int(match[1]),
+        number=int(match[2].replace("x", "").replace("/", "")),
+        width=int(match[3]) if match[3] else WIDTH,
+    )
+    # One tile has one path: no leading zeros, no full tile as a partial one.
+    is_good = tile.level <= _MAX_LEVEL and tile.width >= 1 and (tile.bundle if is_bundle else tile.path) == path
+    return (tile, is_bundle) if is_good else None
 
 
 def new_tiles(old: int, size: int) -> Iterator[Tile]:

@@ -5,7 +5,7 @@ share of the traffic above 0 in the deployment that is active.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,7 +19,18 @@ from ledger.query.opened import OpenLedger
 from ledger.query.questions import END_OF_TIME
 from ledger.query.rows import Row, rows
 
-__all__ = ["Exposure", "Sought", "binding", "compat_before", "exposure", "joined", "module", "secret", "variable"]
+__all__ = [
+    "Exposure",
+    "Sought",
+    "binding",
+    "compat_before",
+    "exposure",
+    "joined",
+    "module",
+    "secret",
+    "sought",
+    "variable",
+]
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{4,64}")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -129,6 +140,39 @@ def compat_before(date: str) -> Sought:
     except ValueError as error:
         raise UsageError("bad_date", f"not a date: {date!r}", "as in 2023-06-01") from error
     return Sought(sql=_COMPAT, parameters={"before": date})
+
+
+def sought(given: Mapping[str, str | None]) -> Sought:
+    """What somebody names by one of `module`, `binding`, `var` (NAME or NAME=VALUE), `secret` and `compat`.
+
+    Raises:
+        UsageError: `nothing_sought`, where it is not just one; `bad_variable`, and what the five raise.
+    """
+    named = [(make, value) for name, make in _SOUGHT.items() if (value := given.get(name)) is not None]
+    if len(named) != 1:
+        raise UsageError(
+            "nothing_sought",
+            "say what is sought by one of module, binding, var, secret, compat",
+            "ledger exposure --module 9f86d081",
+        )
+    make, value = named[0]
+    return make(value)
+
+
+def _variable(text: str) -> Sought:
+    name, equals, value = text.partition("=")
+    if not name:
+        raise UsageError("bad_variable", f"not NAME=VALUE: {text!r}", "as in STAGE=live")
+    return variable(name, value if equals else None)
+
+
+_SOUGHT: Final[dict[str, Callable[[str], Sought]]] = {
+    "module": module,
+    "binding": binding,
+    "var": _variable,
+    "secret": secret,
+    "compat": compat_before,
+}
 
 
 def exposure(

@@ -4,14 +4,15 @@ A place in a shard is a size at which a segment ended. What is read next is the 
 what a listing of a directory shows while it changes; a segment that is in a pack by then is read from the pack.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from heapq import merge
+from operator import gt
 
 import msgspec
 
-from ledger.errors import NotFoundError
+from ledger.errors import InputError, NotFoundError
 from ledger.log.reader import ShardReader, read_entry
 from ledger.log.segments import parse_segment
 from ledger.log.whole import whole
@@ -30,18 +31,26 @@ _decode_changes = msgspec.json.Decoder(list[tuple[str, str, str]]).decode
 
 
 class Follower:
-    """All shards of a ledger from a time on, or from the end of what is there.
+    """All shards of a ledger from a time on, from places on, or from the end of what is there.
 
     Args:
-        ledger: opened, as it is now.
+        ledger: opened, as it is now; entries that it does not show are passed over.
         since: entries recorded then or later; None: only those that come after what the ledger has.
+        begin: the index of the first entry wanted of each shard, instead.
+
+    Raises:
+        InputError: `bad_place`, where a shard has fewer entries, or there are not as many shards.
     """
 
-    def __init__(self, ledger: OpenLedger, since: datetime | None = None) -> None:
+    def __init__(self, ledger: OpenLedger, since: datetime | None = None, begin: Sequence[int] | None = None) -> None:
         self._ledger = ledger
         self._store = whole(ledger.store)
         self._blobs = BlobStore(ledger.store)
-        self._since = since
+        self._since = None if begin is not None else since
+        sizes = [prefix.size for prefix in ledger.shards]
+        if begin is not None and (len(begin) != len(sizes) or any(map(gt, begin, sizes))):
+            raise InputError("bad_place", "the log does not reach so far", "begin anew, without a place")
+        self._begin = begin
         self._readers = {
             prefix.shard: ShardReader(self._store, prefix.shard, self._start(prefix)) for prefix in ledger.shards
         }
@@ -58,15 +67,31 @@ class Follower:
         self._ledger.forget_people()
         yield from merge(*(self._shard(shard) for shard in self._readers), key=lambda row: row.recorded_at)
 
+    @property
+    def places(self) -> list[int]:
+        """The index of the next entry of each shard, once `further` was read to its end."""
+        return [max(reader.size, begin) for reader, begin in zip(self._readers.values(), self._begins(), strict=True)]
+
+    def _begins(self) -> Sequence[int]:
+        return [0] * len(self._readers) if self._begin is None else self._begin
+
     def _shard(self, shard: int) -> Iterator[WatchRow]:
-        for _, name, segment in self._readers[shard].further():
-            for line in segment.lines:
-                row = self._row(shard, read_entry(line, name))
-                if self._since is None or row.recorded_at >= self._since:
-                    yield row
+        begin = self._begins()[shard]
+        for first, name, segment in self._readers[shard].further():
+            for line in segment.lines[max(0, begin - first) :]:
+                entry = read_entry(line, name)
+                if self._ledger.sees(entry.account) and self._is_late(entry):
+                    yield self._row(shard, entry)
+
+    def _is_late(self, entry: Entry) -> bool:
+        return self._since is None or datetime.fromisoformat(entry.recorded_at) >= self._since
 
     def _start(self, prefix: ShardPrefix) -> int:
         """Where the first segment begins that may hold what is wanted."""
+        if self._begin is not None:
+            begin = self._begin[prefix.shard]
+            ends = [prefix.size] if begin == prefix.size else [0, *sizes_of(prefix)]
+            return ends[bisect_right(ends, begin) - 1]
         since = self._since
         if since is None:
             return prefix.size

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,6 +14,7 @@ import msgspec
 from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, read_ledger_file
 from ledger.query import views
+from ledger.query.copying import copy_log
 from ledger.query.known import known_prefix, sized_prefix
 from ledger.query.segments import ShardPrefix, read_prefix
 from ledger.storage import layout
@@ -62,6 +62,9 @@ class OpenLedger:
         """Whoever asks sees the entries of these accounts and no others; None where all are seen, those without an account too."""
         self.sizes = sizes
         """Of each shard no more than so many entries are seen; None where all are."""
+        self.named: dict[tuple[str, str], str] = {}
+        """The people that were named: the name of each account and pseudonym."""
+        self._is_interrupted = False
         self._resources = ExitStack()
 
     @cached_property
@@ -116,6 +119,17 @@ class OpenLedger:
             self.__dict__.pop(cached, None)
         return ask()
 
+    def interrupt(self) -> None:
+        """Cut off the question that is under way, from another thread: its query raises `duckdb.InterruptException`."""
+        self._is_interrupted = True
+        if (connection := self.__dict__.get("connection")) is not None:
+            connection.interrupt()
+
+    def go_on(self, _: int = 0) -> None:
+        """For a question that is long in other ways than a query: raises TimeoutError where it was cut off."""
+        if self._is_interrupted:
+            raise TimeoutError
+
     def close(self) -> None:
         """Close the databases and remove the copy of the log, if one was made."""
         self._resources.close()
@@ -130,7 +144,9 @@ class OpenLedger:
             return pseudonym
         actor = msgspec.json.decode(identity)
         email, actor_id = actor.get("email"), actor.get("id")
-        return email if isinstance(email, str) and email else str(actor_id)
+        name = email if isinstance(email, str) and email else str(actor_id)
+        self.named[account, pseudonym] = name
+        return name
 
     def _blob_reader(self) -> views.BlobText | None:
         """None where the ledger has no blobs, which spares the database a Python function."""
@@ -164,7 +180,11 @@ def open_ledger(location: str, *, keys: str | None = None, known_at: datetime | 
     """
     store, about = read_about(location)
     with ExitStack() as stack:
-        root = store.root.resolve() if isinstance(store, LocalStore) else _copy_log(store, stack)
+        if isinstance(store, LocalStore):
+            root = store.root.resolve()
+        else:
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-log-")))
+            copy_log(store, root)
         opened = OpenLedger(location, about, store, root, key_store_of(store, keys), known_at=known_at)
         stack.callback(opened.close)
         yield opened
@@ -214,25 +234,3 @@ def key_store_of(store: Store, keys: str | None) -> Store | None:
     if isinstance(store, LocalStore) and (store.root / layout.KEYS).is_dir():
         return LocalStore(store.root / layout.KEYS)
     return None
-
-
-def _names_of_packs(store: Store) -> Iterator[str]:
-    yield from store.list(layout.PACKS)  # when it is asked for, not before
-
-
-def _copy_log(store: Store, stack: ExitStack) -> Path:
-    """Copy the segments and packs of an object store to a temporary directory: DuckDB reads files without any extension."""
-    root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-log-")))
-    # Packs are listed when the segments were copied: what was compacted meanwhile is in one of them.
-    for name in chain(store.list(layout.LOG), _names_of_packs(store)):
-        if layout.parse_segment(name) is None and layout.parse_pack(name) is None:
-            continue
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            path.write_bytes(store.get(name))
-        except OSError as error:
-            raise StoreError("no_space_for_copy", f"cannot copy the log to {root}: {error.strerror}") from error
-        except NotFoundError:
-            continue  # compacted since it was listed; what replaced it is listed by the next question
-    return root

@@ -1,7 +1,7 @@
 """What handlers work with: one of each for a server."""
 
 import asyncio
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.api.metrics import Metrics
 from ledger.api.rates import Rates
@@ -12,6 +12,9 @@ from ledger.live.view import LiveLedger
 from ledger.log.ledgerfile import LedgerFile
 from ledger.logs import Log
 from ledger.storage.store import Store
+
+if TYPE_CHECKING:
+    from ledger.api.native.desk import Desk
 
 __all__ = ["Context", "Sender"]
 
@@ -46,8 +49,15 @@ class Context:
         self.log = log
         self.live = live
         self.sender = sender
+        self.desk: Desk | None = None
+        """Where questions are answered; opened with the first."""
         self.rates = Rates(settings.token_rate, settings.token_burst)
         self.metrics = Metrics()
         self.metrics.watch(live.sizes)
         self.stopping = asyncio.Event()
         """Set when the server was told to stop: streams end."""
+
+    def close(self) -> None:
+        """Close what handlers have opened."""
+        if self.desk is not None:
+            self.desk.close()

@@ -56,7 +56,7 @@ def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Co
     stack.callback(registry.stop)
     trail = Trail(directory, log)
     stack.callback(trail.close)
-    return Context(
+    context = Context(
         store=store,
         settings=settings,
         registry=registry,
@@ -65,6 +65,8 @@ def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Co
         live=live,
         sender=None,
     )
+    stack.callback(context.close)
+    return context
 
 
 async def _answer(context: Context, listener: socket.socket, listening: Callable[[str], None]) -> None:

@@ -1,10 +1,37 @@
 """The ledger's own API, under `/v1`."""
 
 from litestar import Router
+from litestar.di import Provide
+
+from ledger.api.context import Context
+from ledger.api.native import incidents, reaching, scripts
+from ledger.api.native.asked import Asked, Listed, asked_of, listed_of
+from ledger.api.native.desk import Desk
+from ledger.api.native.shelf import Shelf
 
 __all__ = ["native_routes"]
 
 
 def native_routes() -> list[Router]:
     """The handlers of the ledger's own paths."""
-    return []
+    return [
+        Router(
+            "/v1",
+            route_handlers=[*scripts.HANDLERS, *incidents.HANDLERS, *reaching.HANDLERS],
+            dependencies={
+                "desk": Provide(_desk, sync_to_thread=False),
+                "asked": Provide(asked_of),
+                "listed": Provide(listed_of),
+            },
+            signature_types=[Asked, Desk, Listed],
+            tags=["ledger"],
+        )
+    ]
+
+
+def _desk(context: Context) -> Desk:
+    """The server's desk, opened with the first question."""
+    if context.desk is None:
+        shelf = Shelf(context.settings.ledger, context.settings.keys)
+        context.desk = Desk(shelf, context.live.sizes)
+    return context.desk

@@ -1,0 +1,143 @@
+"""Where questions are answered: a few threads beside the event loop, each question with an opened ledger of its own.
+
+A question that takes too long is cut off; until it has really ended it keeps its thread, so that there are never more questions at
+work than threads, and whatever they cost, the event loop goes on.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Generic, TypeVar
+
+from ledger.api.native.lists import Lists
+from ledger.api.native.shelf import Shelf
+from ledger.api.native.sight import Sight
+from ledger.api.problems import RefusalError
+from ledger.errors import InputError, NotFoundError, UsageError
+from ledger.query.opened import OpenLedger
+from ledger.query.rows import rows
+
+__all__ = ["Desk"]
+
+Answer = TypeVar("Answer")
+_AGAIN_S: Final = 0.05
+_ACCOUNTS: Final = "SELECT DISTINCT account FROM _log WHERE account IS NOT NULL ORDER BY ALL"
+_SOON: Final = {"retry-after": "1"}
+
+
+class Desk:
+    """Answers questions; its methods are the event loop's.
+
+    Args:
+        shelf: opened ledgers.
+        sizes: how many entries each shard has now.
+        threads: questions at work at once.
+        waiting: questions that wait for a thread, at most; more are refused.
+        timeout_s: of a question, from when it came.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        sizes: Callable[[], Mapping[int, int]],
+        *,
+        threads: int = 2,
+        waiting: int = 64,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self.shelf = shelf
+        self.lists = Lists()
+        self._sizes = sizes
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="question")
+        self._timeout_s = timeout_s
+        self._limit = threads + waiting
+        self._open: set[Future[Any]] = set()
+        self._cutting: set[asyncio.Task[None]] = set()
+        self._accounts: tuple[tuple[int, ...], tuple[str, ...]] | None = None
+
+    def sizes(self) -> tuple[int, ...]:
+        """How many entries each shard has now, in order."""
+        found = self._sizes()
+        return tuple(found.get(shard, 0) for shard in range(self.shelf.about.shards))
+
+    async def ask(self, sight: Sight, question: Callable[[OpenLedger], Answer]) -> Answer:
+        """The answer to a question, asked in a thread of an opened ledger that sees just that.
+
+        Raises:
+            RefusalError: 503 `too_many_questions`, `question_too_slow`.
+            LedgerError: what the question raises.
+        """
+        if len(self._open) >= self._limit:
+            raise RefusalError(
+                503, "too_many_questions", "too many questions wait", "try again in a while", headers=_SOON
+            )
+        work = _Work(self.shelf, sight, question)
+        future = self._threads.submit(work.run)
+        loop = asyncio.get_running_loop()
+        self._open.add(future)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.shield(asyncio.wrap_future(future))
+        except TimeoutError:
+            hint = "narrow it down by account, script or time"
+            raise RefusalError(503, "question_too_slow", "the question takes too long", hint, headers=_SOON) from None
+        finally:
+            if future.done() or future.cancel():
+                self._open.discard(future)
+            else:  # it took too long, or whoever asked has gone
+                task = loop.create_task(self._cut_off(work, future))
+                self._cutting.add(task)
+                task.add_done_callback(self._cutting.discard)
+
+    async def accounts(self, sizes: tuple[int, ...]) -> tuple[str, ...]:
+        """All accounts that have an entry; raises as `ask`."""
+        if self._accounts is None or self._accounts[0] != sizes:
+            sight = Sight(sizes=sizes, accounts=None, named=False)
+            found = await self.ask(sight, lambda ledger: tuple(str(row["account"]) for row in rows(ledger, _ACCOUNTS)))
+            self._accounts = sizes, found
+        return self._accounts[1]
+
+    def close(self) -> None:
+        """Close what is open; a question at work ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.shelf.close()
+
+    async def _cut_off(self, work: "_Work[Any]", future: Future[Any]) -> None:
+        """Interrupt what nobody waits for any more, as often as it takes: a question is several queries."""
+        while not future.done():
+            work.interrupt()
+            await asyncio.sleep(_AGAIN_S)
+        self._open.discard(future)
+
+
+class _Work(Generic[Answer]):
+    """One question and the opened ledger that it is asked of."""
+
+    def __init__(self, shelf: Shelf, sight: Sight, question: Callable[[OpenLedger], Answer]) -> None:
+        self._shelf = shelf
+        self._sight = sight
+        self._question = question
+        self._ledger: OpenLedger | None = None
+
+    def run(self) -> Answer:
+        """Ask. An opened ledger is kept where what went wrong, if anything did, is the question's fault."""
+        ledger = self._ledger = self._shelf.take(self._sight)
+        is_good = False
+        try:
+            answer = self._question(ledger)
+            is_good = True
+            return answer
+        except (InputError, NotFoundError, UsageError):
+            is_good = True
+            raise
+        finally:
+            self._ledger = None
+            if is_good:
+                self._shelf.give_back(self._sight, ledger)
+            else:
+                ledger.close()
+
+    def interrupt(self) -> None:
+        """Cut off the query that is under way, if one is."""
+        if (ledger := self._ledger) is not None:
+            ledger.interrupt()

@@ -7,6 +7,8 @@ from litestar.routes import HTTPRoute
 
 from ledger.api.access import OPEN, Caller, Connection, caller_of, scope_of_guard
 from ledger.api.context import Context
+from ledger.api.describing import describing_routes
+from ledger.api.document import build_document
 from ledger.api.door import Door
 from ledger.api.health import health_routes
 from ledger.api.native import native_routes
@@ -23,7 +25,7 @@ def create_app(context: Context) -> Litestar:
     is open to all (`opt`) nor has a guard of `require`.
     """
     app = Litestar(
-        route_handlers=_routes(),
+        route_handlers=[*_routes(), *describing_routes(lambda: build_document(_routes()))],
         dependencies={
             "context": Provide(lambda: context, sync_to_thread=False),
             "caller": Provide(_caller, sync_to_thread=False),

@@ -1,7 +1,10 @@
 """Whether the server is alive, whether it is ready, and its numbers."""
 
+from typing import Final
+
 import msgspec
 from litestar import Response, Router, get
+from litestar.openapi.datastructures import ResponseSpec
 
 from ledger.api.access import OPEN, Caller, require
 from ledger.api.context import Context
@@ -21,13 +24,30 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence each; empty where it is ok."""
 
 
-@get("/healthz", opt={OPEN: True}, operation_id="healthz", summary="Whether the server is alive", tags=["operation"])
+_FAILING: Final = {503: ResponseSpec(Health, description="It is not; the reasons say why.", generate_examples=False)}
+
+
+@get(
+    "/healthz",
+    opt={OPEN: True},
+    operation_id="healthz",
+    summary="Whether the server is alive",
+    tags=["operation"],
+    responses=_FAILING,
+)
 async def healthz(context: Context) -> Response[Health]:
     """Whether the server can do its work: 503 where it should be looked at, or started again."""
     return _answer(_broken(context))
 
 
-@get("/readyz", opt={OPEN: True}, operation_id="readyz", summary="Whether the server is ready", tags=["operation"])
+@get(
+    "/readyz",
+    opt={OPEN: True},
+    operation_id="readyz",
+    summary="Whether the server is ready",
+    tags=["operation"],
+    responses=_FAILING,
+)
 async def readyz(context: Context) -> Response[Health]:
     """Whether requests should be sent here: 503 while it stops, cannot read the ledger, or cannot tell which tokens were revoked."""
     reasons = _broken(context)

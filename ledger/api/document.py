@@ -1,0 +1,141 @@
+"""The OpenAPI 3.1 document of the server, made from its handlers."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Server, Tag
+from litestar.routes import HTTPRoute
+
+import ledger
+from ledger.api.access import OPEN, Caller
+from ledger.api.context import Context
+from ledger.api.problems import PROBLEM_TYPE, Problem
+from ledger.api.schemas import component_of, describe
+
+__all__ = ["build_document"]
+
+_ABOUT: Final = """A tamper-evident record of what every serverless script ran, when, and who changed it.
+
+Paths under `/v1` are the ledger's own API. `/accounts`, `/zones`, `/user` and `/memberships` are the platform's, as wrangler speaks it.
+Whoever asks shows a token, which `ledger tokens create` makes; an account that is not the token's answers as one that does not exist.
+"""
+_TAGS: Final = (
+    Tag(name="operation", description="Is the server well?"),
+    Tag(name="platform", description="What wrangler speaks; refusals are the platform's envelope."),
+)
+_SECURITY: Final = {
+    "token": SecurityScheme(
+        type="http", scheme="bearer", description="A token of the ledger: `ledger tokens create` makes one."
+    ),
+    "key": SecurityScheme(
+        type="apiKey",
+        name="X-Auth-Key",
+        security_scheme_in="header",
+        description="The same token, as older clients of the platform show it.",
+    ),
+}
+_METHODS: Final = ("get", "put", "post", "delete", "patch")
+_ENVELOPE: Final = {
+    "type": "object",
+    "title": "Refusal",
+    "description": "What the platform's paths refuse with.",
+    "required": ["success", "errors", "messages", "result"],
+    "properties": {
+        "success": {"type": "boolean", "const": False},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+            },
+        },
+        "messages": {"type": "array", "items": {}},
+        "result": {"type": "null"},
+    },
+    "examples": [
+        {
+            "success": False,
+            "errors": [{"code": 7003, "message": "there is no such account"}],
+            "messages": [],
+            "result": None,
+        }
+    ],
+}
+_PROBLEM_EXAMPLE: Final = {
+    "type": "about:blank",
+    "title": "Not Found",
+    "status": 404,
+    "code": "script_not_found",
+    "detail": "there is no script shop in the account acme",
+    "hint": "close: shop-live",
+}
+
+
+def build_document(routes: Sequence[Router]) -> dict[str, Any]:
+    """The document of these handlers, as JSON has it."""
+    config = OpenAPIConfig(
+        title="Deployment ledger",
+        version=ledger.__version__,
+        description=_ABOUT,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        contact=Contact(name="whoever runs this server"),
+        servers=[Server(url="/")],
+        tags=list(_TAGS),
+        security=[{"token": []}, {"key": []}],
+        components=Components(security_schemes=dict(_SECURITY)),
+        use_handler_docstrings=True,
+    )
+    # An app of its own, which nobody serves: what it would add for its own pages is not wanted.
+    app = Litestar(
+        route_handlers=list(routes),
+        dependencies={
+            "context": Provide(lambda: None, sync_to_thread=False),
+            "caller": Provide(lambda: None, sync_to_thread=False),
+        },
+        openapi_config=config,
+        logging_config=None,
+        debug=False,
+        pdb_on_exception=False,
+        signature_types=[Caller, Context],
+    )
+    found = app.openapi_schema.to_schema()
+    open_to_all = {
+        (route.path_format, method.lower())
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+        if handler.opt.get(OPEN)
+    }
+    _finish(found, open_to_all)
+    return found
+
+
+def _finish(found: dict[str, Any], open_to_all: set[tuple[str, str]]) -> None:
+    """Say of each operation how it refuses, and of those that are open that they are."""
+    parts = found["components"]
+    describe(parts.get("schemas", {}))
+    parts.setdefault("schemas", {})["Problem"] = component_of(Problem) | {"examples": [_PROBLEM_EXAMPLE]}
+    parts["schemas"]["Refusal"] = _ENVELOPE
+    parts["responses"] = {
+        "Problem": _response("Refused; `code` says why.", PROBLEM_TYPE, "Problem"),
+        "Refusal": _response("Refused; the errors say why.", "application/json", "Refusal"),
+    }
+    for path, item in found["paths"].items():
+        form = "Refusal" if path.startswith(("/accounts", "/zones", "/user", "/memberships")) else "Problem"
+        for method in _METHODS:
+            operation = item.get(method)
+            if operation is None:
+                continue
+            if (path, method) in open_to_all:
+                operation["security"] = []
+            operation["responses"].pop("400", None)  # Litestar's own form of refusals, which is not ours
+            operation["responses"]["default"] = {"$ref": f"#/components/responses/{form}"}
+
+
+def _response(about: str, content_type: str, schema: str) -> dict[str, Any]:
+    return {"description": about, "content": {content_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}

@@ -31,7 +31,9 @@ __all__ = [
     "Progress",
     "Published",
     "Refusal",
+    "close_producer",
     "default_partition",
+    "new_producer",
     "publish",
     "send_records",
 ]
@@ -240,7 +242,7 @@ class _Sender:
         self.places: list[Place] = []
         """Where those lie that were sent to a partition of their own."""
         try:
-            self._producer = _producer(cluster, timeout_s)
+            self._producer = new_producer(cluster, timeout_s)
         except KafkaError as error:
             raise self._failure(error) from error
 
@@ -251,11 +253,10 @@ class _Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # The lines before a damaged one have arrived; after Ctrl-C or the broker's failure nobody wants to wait.
-        if error is not None and not isinstance(error, InputError):
-            # `close` itself would wait for what is pending and, in vain, raise: kafka-python 3.0 flushes first.
-            self._producer._sender.force_close()  # noqa: SLF001
         try:
-            self._producer.close(timeout=self._timeout_s)
+            close_producer(
+                self._producer, self._timeout_s, at_once=error is not None and not isinstance(error, InputError)
+            )
         except KafkaError as failure:
             raise self._failure(failure) from failure
 
@@ -309,23 +310,38 @@ class _Sender:
         )
 
 
-def _producer(cluster: Cluster, timeout_s: float) -> Any:
+def new_producer(cluster: Cluster, timeout_s: float, linger_ms: int = _LINGER_MS) -> Any:
+    """A producer of kafka-python that has each record once, and from all replicas; raises KafkaError where it reaches no broker.
+
+    Args:
+        cluster: to which it sends.
+        timeout_s: how long a record may take until it is acknowledged.
+        linger_ms: how long a record waits for others to travel with.
+    """
     timeout_ms = int(timeout_s * 1000)
     return KafkaProducer(
         **kafka_python_options(cluster),
         acks="all",
         enable_idempotence=True,
         compression_type="zstd",
-        linger_ms=_LINGER_MS,
+        linger_ms=linger_ms,
         batch_size=_BATCH_BYTES,
         max_request_size=MAX_MESSAGE_BYTES,
         allow_auto_create_topics=False,
         max_block_ms=timeout_ms,
         bootstrap_timeout_ms=timeout_ms,
         request_timeout_ms=max(1, timeout_ms // 2),
-        delivery_timeout_ms=timeout_ms + _LINGER_MS,
+        delivery_timeout_ms=timeout_ms + linger_ms,
         metrics_enabled=False,
     )
+
+
+def close_producer(producer: Any, timeout_s: float, *, at_once: bool) -> None:
+    """Close a producer; raises KafkaError where what is pending does not get through in time. `at_once` gives that up."""
+    if at_once:
+        # `close` itself would wait for what is pending and, in vain, raise: kafka-python 3.0 flushes first.
+        producer._sender.force_close()  # noqa: SLF001
+    producer.close(timeout=timeout_s)
 
 
 def _check(line: Line, *, validate: bool) -> str | Refusal | None:

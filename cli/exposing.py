@@ -73,7 +73,9 @@ def _variable(text: str | None) -> str | None:
     """NAME=VALUE; NAME=- and - take it from standard input."""
     if text == "-":
         return _standard_input()
-    return f"{text[:-1]}{_standard_input()}" if text is not None and text.endswith("=-") and text.count("=") == 1 else text
+    return (
+        f"{text[:-1]}{_standard_input()}" if text is not None and text.endswith("=-") and text.count("=") == 1 else text
+    )
 
 
 def _standard_input() -> str:

@@ -133,6 +133,12 @@ def _finish(found: dict[str, Any], open_to_all: set[tuple[str, str]]) -> None:
                 continue
             if (path, method) in open_to_all:
                 operation["security"] = []
+            for response in operation["responses"].values():
+                for header in response.get("headers", {}).values():
+                    if (
+                        not {"schema", "content"} & header.keys()
+                    ):  # Litestar leaves out what nobody has said; headers are text
+                        header["schema"] = {"type": "string"}
             operation["responses"].pop("400", None)  # Litestar's own form of refusals, which is not ours
             operation["responses"]["default"] = {"$ref": f"#/components/responses/{form}"}
 

@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -24,22 +25,23 @@ def component_of(form: type[msgspec.Struct]) -> dict[str, Any]:
 
 def describe(schemas: dict[str, Any]) -> None:
     """Put into the schemas of our own structs what their docstrings say; where two structs have one name, nothing."""
-    forms: dict[str, type | None] = {}
+    forms: dict[str, type[msgspec.Struct] | None] = {}
     for form in _ours(msgspec.Struct):
         forms[form.__name__] = None if form.__name__ in forms else form
     for name, schema in schemas.items():
-        form = forms.get(name)
+        found = forms.get(name)
+        fields = () if found is None else msgspec.structs.fields(found)
         properties = schema.get("properties", {})
-        if form is None or set(properties) != {field.encode_name for field in msgspec.structs.fields(form)}:
+        if found is None or set(properties) != {field.encode_name for field in fields}:
             continue
-        schema.setdefault("description", inspect.cleandoc(form.__doc__ or ""))
-        docs = member_docs(form)
-        for field in msgspec.structs.fields(form):
+        schema.setdefault("description", inspect.cleandoc(found.__doc__ or ""))
+        docs = member_docs(found)
+        for field in fields:
             if field.name in docs:
                 properties[field.encode_name].setdefault("description", docs[field.name])
 
 
-def _ours(form: type) -> Iterator[type]:
+def _ours(form: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
     for below in form.__subclasses__():
         if below.__module__.startswith("ledger."):
             yield below
@@ -52,7 +54,7 @@ def member_docs(form: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(form))).body[0]
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     found = {}
-    for member, below in zip(body, body[1:], strict=False):
+    for member, below in pairwise(body):
         if (
             isinstance(member, ast.AnnAssign)
             and isinstance(member.target, ast.Name)

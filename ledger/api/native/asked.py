@@ -23,7 +23,7 @@ from ledger.api.tokens import Scope
 from ledger.errors import UsageError
 from ledger.query.moments import parse_moment
 
-__all__ = ["Asked", "Listed", "asked_of", "listed_of", "visible_accounts"]
+__all__ = ["Asked", "Listed", "asked_of", "asker_of", "listed_of", "visible_accounts"]
 
 PAGE: Final = 100
 MAX_PAGE: Final = 1000
@@ -129,6 +129,13 @@ class Listed(Asked):
 _PAGING: Final = frozenset({"cursor", "limit"})
 _Kind = TypeVar("_Kind", bound=Asked)
 _KNOWN: "weakref.WeakKeyDictionary[BaseRouteHandler, frozenset[str]]" = weakref.WeakKeyDictionary()
+
+
+async def asker_of(request: "Request[Any, Any, Any]", desk: Desk, context: Context, caller: Caller) -> Asked:
+    """The dependency `asker`: whoever asks for a file, which is the same at any time and names nobody."""
+    asked = Asked(request, desk, context, caller)
+    _begin(asked, None, names=False)
+    return await _finish(asked, None, None)
 
 
 async def asked_of(

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from ledger.api.native.lists import Lists
 from ledger.api.native.shelf import Shelf
 from ledger.api.native.sight import Sight
+from ledger.api.native.trees import Trees
 from ledger.api.problems import RefusalError
 from ledger.errors import InputError, NotFoundError, UsageError
 from ledger.query.opened import OpenLedger
@@ -47,6 +48,7 @@ class Desk:
     ) -> None:
         self.shelf = shelf
         self.lists = Lists()
+        self.trees = Trees(shelf.about.shards)
         self._sizes = sizes
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="question")
         self._timeout_s = timeout_s

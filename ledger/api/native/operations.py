@@ -71,7 +71,7 @@ def asks(path: str, summary: str, *, listed: bool = True) -> Callable[[Callable[
         responses=problems(400, 404, 503),
         response_headers=[_ETAG, _LINK] if listed else [_ETAG],
         operation_class=example_operation(path),
-        cache=False,
+        tags=["ledger"],
     )
 
 

@@ -53,6 +53,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         """The address of whoever the token was made for; may be empty."""
         return self.token.email
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether no token was shown, to a server that is open to all."""
+        return not self.token.hash
+
     def may(self, scope: Scope) -> bool:
         """Whether the token was made for this."""
         return scope in self.token.scopes or Scope.admin in self.token.scopes

@@ -76,11 +76,12 @@ class Registry:
 
     def judge(self, presented: Presented) -> Verdict:
         """Whether what was presented is a token that may be used now."""
-        stored = self._stored
-        token = stored.tokens.get(presented.id)
-        if token is None or not token.fits(presented):
-            return "unknown"
-        if presented.id in stored.revoked:
+        token = self._stored.tokens.get(presented.id)
+        return "unknown" if token is None or not token.fits(presented) else self.judge_again(token)
+
+    def judge_again(self, token: TokenFile) -> Verdict:
+        """Whether a token that was let in may be used still, for who answers for long."""
+        if token.id in self._stored.revoked:
             return "revoked"
         if token.expires_at is not None and token.expires_at <= self._clock():
             return "expired"

@@ -5,7 +5,7 @@ what a listing of a directory shows while it changes; a segment that is in a pac
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from heapq import merge
 from operator import gt
@@ -34,18 +34,26 @@ class Follower:
     """All shards of a ledger from a time on, from places on, or from the end of what is there.
 
     Args:
-        ledger: opened, as it is now; entries that it does not show are passed over.
+        ledger: opened, as it is now.
         since: entries recorded then or later; None: only those that come after what the ledger has.
         begin: the index of the first entry wanted of each shard, instead.
+        wanted: whether entries of an account (None: of none) are; default: those that the ledger shows.
 
     Raises:
         InputError: `bad_place`, where a shard has fewer entries, or there are not as many shards.
     """
 
-    def __init__(self, ledger: OpenLedger, since: datetime | None = None, begin: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        ledger: OpenLedger,
+        since: datetime | None = None,
+        begin: Sequence[int] | None = None,
+        wanted: Callable[[str | None], bool] | None = None,
+    ) -> None:
         self._ledger = ledger
         self._store = whole(ledger.store)
         self._blobs = BlobStore(ledger.store)
+        self._wanted = wanted or ledger.sees
         self._since = None if begin is not None else since
         sizes = [prefix.size for prefix in ledger.shards]
         if begin is not None and (len(begin) != len(sizes) or any(map(gt, begin, sizes))):
@@ -68,6 +76,11 @@ class Follower:
         yield from merge(*(self._shard(shard) for shard in self._readers), key=lambda row: row.recorded_at)
 
     @property
+    def named(self) -> set[tuple[str, str]]:
+        """The people named so far: accounts and pseudonyms."""
+        return set(self._ledger.named)
+
+    @property
     def places(self) -> list[int]:
         """The index of the next entry of each shard, once `further` was read to its end."""
         return [max(reader.size, begin) for reader, begin in zip(self._readers.values(), self._begins(), strict=True)]
@@ -80,7 +93,7 @@ class Follower:
         for first, name, segment in self._readers[shard].further():
             for line in segment.lines[max(0, begin - first) :]:
                 entry = read_entry(line, name)
-                if self._ledger.sees(entry.account) and self._is_late(entry):
+                if self._wanted(entry.account) and self._is_late(entry):
                     yield self._row(shard, entry)
 
     def _is_late(self, entry: Entry) -> bool:

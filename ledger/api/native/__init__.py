@@ -4,8 +4,8 @@ from litestar import Router
 from litestar.di import Provide
 
 from ledger.api.context import Context
-from ledger.api.native import evidence, incidents, reaching, scripts
-from ledger.api.native.asked import Asked, Listed, asked_of, asker_of, listed_of
+from ledger.api.native import evidence, incidents, reaching, scripts, watching
+from ledger.api.native.asked import Asked, Listed, asked_of, asker_of, listed_of, watcher_of
 from ledger.api.native.desk import Desk
 from ledger.api.native.shelf import Shelf
 
@@ -17,12 +17,19 @@ def native_routes() -> list[Router]:
     return [
         Router(
             "/v1",
-            route_handlers=[*scripts.HANDLERS, *incidents.HANDLERS, *reaching.HANDLERS, *evidence.HANDLERS],
+            route_handlers=[
+                *scripts.HANDLERS,
+                *incidents.HANDLERS,
+                *reaching.HANDLERS,
+                *evidence.HANDLERS,
+                *watching.HANDLERS,
+            ],
             dependencies={
                 "desk": Provide(_desk, sync_to_thread=False),
                 "asked": Provide(asked_of),
                 "asker": Provide(asker_of),
                 "listed": Provide(listed_of),
+                "watcher": Provide(watcher_of),
             },
             signature_types=[Asked, Desk, Listed],
         )

@@ -23,7 +23,7 @@ from ledger.api.tokens import Scope
 from ledger.errors import UsageError
 from ledger.query.moments import parse_moment
 
-__all__ = ["Asked", "Listed", "asked_of", "asker_of", "listed_of", "visible_accounts"]
+__all__ = ["Asked", "Listed", "asked_of", "asker_of", "listed_of", "visible_accounts", "watcher_of"]
 
 PAGE: Final = 100
 MAX_PAGE: Final = 1000
@@ -136,6 +136,20 @@ async def asker_of(request: "Request[Any, Any, Any]", desk: Desk, context: Conte
     asked = Asked(request, desk, context, caller)
     _begin(asked, None, names=False)
     return await _finish(asked, None, None)
+
+
+async def watcher_of(
+    request: "Request[Any, Any, Any]",
+    desk: Desk,
+    context: Context,
+    caller: Caller,
+    account: Account = None,
+    names: Names = None,
+) -> Asked:
+    """The dependency `watcher`: whoever follows the log."""
+    asked = Asked(request, desk, context, caller)
+    _begin(asked, account, names=names)
+    return asked
 
 
 async def asked_of(

@@ -50,7 +50,10 @@ class Desk:
         self.lists = Lists()
         self.trees = Trees(shelf.about.shards)
         self._sizes = sizes
+        self.watchers = 0
+        """How many follow the log now."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="question")
+        self._beside = ThreadPoolExecutor(threads, thread_name_prefix="reading")
         self._timeout_s = timeout_s
         self._limit = threads + waiting
         self._open: set[Future[Any]] = set()
@@ -99,9 +102,14 @@ class Desk:
             self._accounts = sizes, found
         return self._accounts[1]
 
+    async def beside(self, work: Callable[[], Answer]) -> Answer:
+        """What a short piece of work that reads the log comes to, in a thread that questions do not use."""
+        return await asyncio.get_running_loop().run_in_executor(self._beside, work)
+
     def close(self) -> None:
         """Close what is open; a question at work ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._beside.shutdown(wait=False, cancel_futures=True)
         self.shelf.close()
 
     async def _cut_off(self, work: "_Work[Any]", future: Future[Any]) -> None:

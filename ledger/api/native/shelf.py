@@ -3,6 +3,8 @@
 import tempfile
 import threading
 from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -48,15 +50,27 @@ class Shelf:
         if found is not None:
             found[1].forget_people()  # who was erased meanwhile is named no more
             return found[1]
+        return self.opened(named=sight.named, known_at=sight.known_at, accounts=sight.accounts, sizes=sight.sizes)
+
+    def opened(
+        self,
+        *,
+        named: bool,
+        known_at: datetime | None = None,
+        accounts: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
+    ) -> OpenLedger:
+        """An opened ledger that whoever takes it keeps and closes; arguments as of `Sight`, `sizes` None: as it is now."""
+        keys = self._key_store if named else None
         return OpenLedger(
             self._location,
             self.about,
             self.store,
             self._root(),
-            self._key_store if sight.named else None,
-            known_at=sight.known_at,
-            accounts=sight.accounts,
-            sizes=sight.sizes,
+            keys,
+            known_at=known_at,
+            accounts=accounts,
+            sizes=sizes,
         )
 
     def give_back(self, sight: Sight, ledger: OpenLedger) -> None:

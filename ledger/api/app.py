@@ -15,7 +15,7 @@ from ledger.api.native import native_routes
 from ledger.api.platform import platform_routes
 from ledger.api.problems import responses
 
-__all__ = ["create_app"]
+__all__ = ["all_routes", "create_app"]
 
 
 def create_app(context: Context) -> Litestar:
@@ -25,7 +25,7 @@ def create_app(context: Context) -> Litestar:
     is open to all (`opt`) nor has a guard of `require`.
     """
     app = Litestar(
-        route_handlers=[*_routes(), *describing_routes(lambda: build_document(_routes()))],
+        route_handlers=[*all_routes(), *describing_routes(lambda: build_document(all_routes()))],
         dependencies={
             "context": Provide(lambda: context, sync_to_thread=False),
             "caller": Provide(_caller, sync_to_thread=False),
@@ -43,7 +43,8 @@ def create_app(context: Context) -> Litestar:
     return app
 
 
-def _routes() -> list[Router]:
+def all_routes() -> list[Router]:
+    """The handlers of everything that the document describes."""
     return [*health_routes(), *platform_routes(), *native_routes()]
 
 

@@ -32,11 +32,11 @@ def describing_routes(document: Callable[[], dict[str, Any]]) -> list[Router]:
 
     @get("/docs", opt={OPEN: True}, include_in_schema=False, sync_to_thread=True)
     def docs() -> Response[str]:
-        return Response(render_page(made()), media_type="text/html; charset=utf-8", headers=_CACHED | HEADERS)
+        return Response(render_page(made()), media_type="text/html", headers=_CACHED | HEADERS)
 
     @get("/docs/style.css", opt={OPEN: True}, include_in_schema=False, sync_to_thread=True)
     def style() -> Response[bytes]:
         css = files("ledger.api").joinpath("style.css").read_bytes()
-        return Response(css, media_type="text/css; charset=utf-8", headers=_CACHED | HEADERS)
+        return Response(css, media_type="text/css", headers=_CACHED | HEADERS)
 
     return [Router("/", route_handlers=[openapi, docs, style])]

@@ -1,13 +1,18 @@
 """The OpenAPI 3.1 document of the server, made from its handlers."""
 
+import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Server, Tag
 from litestar.routes import HTTPRoute
+from litestar.types import Method
+from litestar.types.internal_types import PathParameterDefinition
 
 import ledger
 from ledger.api.access import OPEN, Caller
@@ -37,6 +42,8 @@ _SECURITY: Final = {
         description="The same token, as older clients of the platform show it.",
     ),
 }
+_EMPTY_WORDS: Final = frozenset(status.description for status in HTTPStatus)
+"""What Litestar says of an answer of which nobody has said anything."""
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 _ENVELOPE: Final = {
     "type": "object",
@@ -88,6 +95,7 @@ def build_document(routes: Sequence[Router]) -> dict[str, Any]:
         security=[{"token": []}, {"key": []}],
         components=Components(security_schemes=dict(_SECURITY)),
         use_handler_docstrings=True,
+        operation_id_creator=_operation_id,
     )
     # An app of its own, which nobody serves: what it would add for its own pages is not wanted.
     app = Litestar(
@@ -115,6 +123,16 @@ def build_document(routes: Sequence[Router]) -> dict[str, Any]:
     return found
 
 
+def _operation_id(handler: HTTPRouteHandler, method: Method, path: Sequence[str | PathParameterDefinition]) -> str:
+    """The handler's name, short enough for what is generated of it; with its path and method where it has several."""
+    first = path[0] if path else ""
+    prefix = "" if first == "v1" else "platform_"
+    if len(handler.paths) == 1 and len(handler.http_methods) == 1:
+        return f"{prefix}{handler.handler_name}"
+    named = [part if isinstance(part, str) else part.name for part in path]
+    return "_".join([method.lower(), *(re.sub(r"[^a-z0-9]+", "_", part) for part in named)])
+
+
 def _finish(found: dict[str, Any], open_to_all: set[tuple[str, str]]) -> None:
     """Say of each operation how it refuses, and of those that are open that they are."""
     parts = found["components"]
@@ -134,6 +152,8 @@ def _finish(found: dict[str, Any], open_to_all: set[tuple[str, str]]) -> None:
             if (path, method) in open_to_all:
                 operation["security"] = []
             for response in operation["responses"].values():
+                if response.get("description") in _EMPTY_WORDS:
+                    response["description"] = "As asked."
                 for header in response.get("headers", {}).values():
                     if (
                         not {"schema", "content"} & header.keys()

@@ -20,7 +20,8 @@ import ledger
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4"
+"""Litestar adds the charset."""
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _REASONS: Final = ("no token", "unknown", "revoked", "expired", "stale")
 

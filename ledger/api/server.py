@@ -24,7 +24,7 @@ from ledger.live.view import open_live
 from ledger.log.tree import default_cache
 from ledger.logs import Log
 
-__all__ = ["serve"]
+__all__ = ["ApiServer", "make_server", "serve"]
 
 _BACKLOG: Final = 256
 
@@ -70,8 +70,17 @@ def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Co
 
 
 async def _answer(context: Context, listener: socket.socket, listening: Callable[[str], None]) -> None:
+    server = make_server(context, lambda: listening(_url(listener)))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.serve(sockets=[listener])
+
+
+def make_server(context: Context, ready: Callable[[], None]) -> "ApiServer":
+    """The server of a context; `serve` it on sockets that listen. `ready` is called once it answers."""
     settings = context.settings
-    server = _Server(
+    return ApiServer(
         uvicorn.Config(
             Limited(create_app(context), settings, context.metrics),
             http=protocol_within(settings, context.metrics),
@@ -86,15 +95,11 @@ async def _answer(context: Context, listener: socket.socket, listening: Callable
             timeout_graceful_shutdown=max(1, round(settings.finish_timeout_s)),
         ),
         context,
-        lambda: listening(_url(listener)),
+        ready,
     )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    await server.serve(sockets=[listener])
 
 
-class _Server(uvicorn.Server):
+class ApiServer(uvicorn.Server):
     """uvicorn's, told to stop by us."""
 
     def __init__(self, config: uvicorn.Config, context: Context, ready: Callable[[], None]) -> None:

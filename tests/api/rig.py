@@ -1,12 +1,14 @@
 """What the tests of the HTTP API share: a server as a process, requests as clients make them and as no client would."""
 
+import asyncio
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -14,12 +16,23 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import pytest
+from litestar import Router
 
+from ledger.api import app
+from ledger.api.context import Context
+from ledger.api.registry import Registry
+from ledger.api.server import make_server
+from ledger.api.settings import Settings
 from ledger.api.tokens import Scope, Wish, create_token, token_store
+from ledger.api.trail import Trail, trail_directory
+from ledger.live.view import open_live
+from ledger.logs import Log
 from ledger.storage.local import LocalStore
-from tests.log.rig import Log, append, story
+from tests.log.rig import Log as MadeLog
+from tests.log.rig import append, story
 
-__all__ = ["ROOT", "TIMEOUT_S", "Answer", "Server", "make_token", "serving", "write_ledger"]
+__all__ = ["ROOT", "TIMEOUT_S", "Answer", "Server", "answering", "make_token", "said", "serving", "write_ledger"]
 
 ROOT: Final = Path(__file__).parents[2]
 TIMEOUT_S: Final = 30
@@ -42,8 +55,8 @@ class Answer(NamedTuple):
 class Server:
     """A running `ledger serve`."""
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
-        self.process = process
+    def __init__(self, process: "subprocess.Popen[str] | None", url: str) -> None:
+        self._process = process
         self.url = url
         host, _, port = url.removeprefix("http://").rpartition(":")
         self.host, self.port = host, int(port)
@@ -71,6 +84,12 @@ class Server:
     def connect(self) -> socket.socket:
         """A bare connection."""
         return socket.create_connection((self.host, self.port), timeout=TIMEOUT_S)
+
+    @property
+    def process(self) -> "subprocess.Popen[str]":
+        """Where it is a process of its own."""
+        assert self._process is not None
+        return self._process
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Tell it to stop; exit code and what it said on stderr."""
@@ -105,9 +124,46 @@ def serving(ledger: Path, *arguments: str, **environment: str) -> Iterator[Serve
             running.communicate()
 
 
+@contextmanager
+def answering(ledger: Path, routes: Sequence[Router] = (), **settings: Any) -> Iterator[tuple[Server, Context]]:
+    """A server in this process, with handlers besides its own."""
+    log = Log(stream=io.StringIO())
+    chosen = Settings(ledger=str(ledger), cluster=None, **settings)
+    store = token_store(str(ledger))
+    registry, trail = Registry(store, chosen.token_check_s, log), Trail(trail_directory(str(ledger), None), log)
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        open_live(str(ledger)) as live,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        own = app.all_routes
+        patched.setattr(app, "all_routes", lambda: [*own(), *routes])
+        registry.start()
+        context = Context(store=store, settings=chosen, registry=registry, trail=trail, log=log, live=live, sender=None)
+        ready = threading.Event()
+        server = make_server(context, ready.set)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+        thread.start()
+        try:
+            assert ready.wait(TIMEOUT_S)
+            yield Server(None, "http://{}:{}".format(*listener.getsockname())), context
+        finally:
+            server.should_exit = True
+            thread.join(TIMEOUT_S)
+            registry.stop()
+            trail.close()
+
+
+def said(context: Context) -> str:
+    """What a server in this process has written to its log."""
+    stream = context.log._stream
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
 def write_ledger(root: Path, records: int = 200) -> Path:
     """A ledger of one shard with entries of every outcome, its keys below it."""
-    log = Log(LocalStore(root), LocalStore(root / "keys", file_mode=0o600, dir_mode=0o700))
+    log = MadeLog(LocalStore(root), LocalStore(root / "keys", file_mode=0o600, dir_mode=0o700))
     append(log.open(), story(records), 50)
     return root
 

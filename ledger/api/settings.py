@@ -40,6 +40,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a connection may stay open between requests."""
     entry_timeout_s: float = 60.0
     """How long the answer to a change waits for its entry."""
+    platform_zones: str | None = None
+    """The zones that the platform's tools may find, `NAME=ID` with commas between; None: none."""
+    platform_subdomain: str = "workers"
+    """The account's subdomain, as the platform's tools are told it."""
     token_rate: float = 5000.0
     """Requests of one token a second, where it has no limit of its own,"""
     token_burst: float = 5000.0

@@ -374,6 +374,18 @@ CATALOG: Final = (
         minimum=0.1,
     ),
     _api(
+        "platform_zones",
+        Kind.text,
+        "zones that wrangler may find by name, NAME=ID with commas between; default: none",
+        example='"acme.example=023e105f4ecef8ad9ca31a8372d0c353"',
+    ),
+    _api(
+        "platform_subdomain",
+        Kind.text,
+        "the account's subdomain of workers.dev, as wrangler is told it",
+        default="workers",
+    ),
+    _api(
         "token_rate",
         Kind.number,
         "requests a second of a token that has no limit of its own,",

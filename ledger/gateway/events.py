@@ -6,15 +6,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ledger.gateway.refusals import REFUSED, GatewayError, from_reason
+from ledger.gateway.refusals import REFUSED, GatewayError, from_reason, refuse
 from ledger.model import times
 from ledger.model.decoding import decode
+from ledger.model.envelope import NAME
 from ledger.model.events import CHANGE, Event, Rejected
 from ledger.model.fold import NOTHING_FOUND, Found, Outcome, fold
 from ledger.model.ids import uuid8
 from ledger.model.state import Account
 
-__all__ = ["Origin", "change_event", "checked", "foresee", "idempotent_id", "interface_of"]
+__all__ = ["Origin", "change_event", "check_names", "checked", "foresee", "idempotent_id", "interface_of"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,6 +33,16 @@ class Origin(Struct, frozen=True, kw_only=True):
     """When the request arrived, RFC 3339 in UTC."""
     actor: Mapping[str, str] | None
     interface: str
+
+
+def check_names(account: str, script: str) -> None:
+    """Refuse names that no account or script can have, before anything is done for them.
+
+    Raises:
+        GatewayError: one is none.
+    """
+    if not NAME.fullmatch(account) or not NAME.fullmatch(script):
+        raise refuse("a name has 1 to 255 of A-Z a-z 0-9 . _ - and begins with a letter, a digit or _")
 
 
 def change_event(origin: Origin, data: Mapping[str, Any]) -> bytes:

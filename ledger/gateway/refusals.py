@@ -7,6 +7,7 @@ from ledger.model.reasons import Reason
 
 __all__ = [
     "NAME_IN_USE",
+    "NOT_ALLOWED",
     "NOT_INHERITED",
     "NO_BINDING",
     "NO_ENVIRONMENT",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 NO_ROUTE: Final = 7003
+NOT_ALLOWED: Final = 10000
 NO_SCRIPT: Final = 10007
 REFUSED: Final = 10021
 NAME_IN_USE: Final = 10053

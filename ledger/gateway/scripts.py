@@ -13,7 +13,10 @@ from ledger.model.state import Account, Script, Triggers, Version
 
 __all__ = [
     "Described",
+    "domains_of",
+    "environment",
     "listed_script",
+    "queues_of",
     "routes_of",
     "schedules_of",
     "script_object",
@@ -22,6 +25,7 @@ __all__ = [
     "settings_aspect",
     "subdomain",
     "uploaded",
+    "zone_routes",
 ]
 
 _decode = msgspec.json.Decoder().decode
@@ -163,6 +167,12 @@ def domains_of(account: str, name: str, triggers: Triggers) -> list[dict[str, An
         }
         for host, domain in _decode(triggers.domains).items()
     ]
+
+
+def queues_of(triggers: Triggers) -> dict[str, Any]:
+    """The queues that a script consumes: name to how."""
+    found: dict[str, Any] = _decode(triggers.queues)
+    return found
 
 
 def zone_routes(account: Account, zone: str, zone_name: str | None) -> list[dict[str, Any]]:

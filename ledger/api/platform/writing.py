@@ -1,0 +1,186 @@
+"""One change: resolved, checked by the fold, sent, waited for. What a request is answered with is read from its entry."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ledger.api.access import Caller
+from ledger.api.platform.gateway import Gateway, PlatformRequest
+from ledger.errors import BrokerError
+from ledger.gateway.events import Origin, change_event, checked, foresee, idempotent_id, interface_of
+from ledger.gateway.refusals import REFUSED, GatewayError, from_reason, refuse
+from ledger.live.script import LiveScript
+from ledger.model.entries import Entry, decode_entry
+from ledger.model.events import Event
+from ledger.model.fold import NOTHING_FOUND, Found
+from ledger.model.reasons import Reason
+from ledger.model.state import Account, Deployment, Script, Share, Version
+
+__all__ = ["SOURCE", "Written", "change"]
+
+SOURCE: Final = "ledger-gateway"
+"""The `source` of every event that a request of the platform's tools becomes."""
+_TRIES: Final = 3
+_KEY: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
+
+Make = Callable[[Account | None, Script | None], Mapping[str, Any]]
+"""An event's `data`, of the account and the script (None where it does not exist) as they are now; raises GatewayError."""
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """A change that is in the log."""
+
+    entry: Entry
+    script: LiveScript
+    """After it (and perhaps after others' changes too)."""
+
+
+async def change(
+    gateway: Gateway,
+    caller: Caller,
+    request: PlatformRequest,
+    account: str,
+    script: str,
+    make: Make,
+    *,
+    about_secrets: bool = True,
+) -> Written:
+    """Make one change of a script, and wait for its entry.
+
+    Args:
+        gateway: the server's.
+        caller: who makes it.
+        request: by which they do. With the header `Idempotency-Key` the same request is the same event, however often it is sent.
+        account: whose script it is.
+        script: its name.
+        make: what is to change. Asked again, with what there is then, where others changed the script meanwhile.
+        about_secrets: whether it is an edit of secrets, for which the platform has codes of its own.
+
+    Raises:
+        GatewayError: it is refused: by `make`, by the fold, or because no entry was there in time.
+        RefusalError: the account is not the caller's, or the token may not write.
+        BrokerError, StoreError: it could not be sent.
+    """
+    sender = gateway.context.sender
+    if sender is None:
+        raise GatewayError(503, (REFUSED, "this server takes no changes: it was started without a broker"))
+    key = _idempotency_key(request)
+    for attempt in range(1, _TRIES + 1):
+        event_id = str(uuid.uuid4())
+        if key is not None:
+            event_id = idempotent_id(caller.id, key, request.method, account, script, request.url.path, str(attempt))
+            known = await _entry(gateway, account, event_id, timeout_s=0)
+            if known is not None and known.outcome != "rejected":
+                return _written(gateway, account, script, known)
+        value = await _event(gateway, caller, request, account, script, make, event_id, about_secrets=about_secrets)
+        try:
+            await sender.send(value, account)
+        except BrokerError as error:
+            if error.code != "publish_unclear":
+                raise
+            # It may have arrived: whoever is told of an error now sends it again, and that copy would be another event.
+        entry = await _entry(gateway, account, event_id, gateway.settings.entry_timeout_s)
+        if entry is None:
+            raise _not_in_time(event_id)
+        if entry.outcome != "rejected":
+            return _written(gateway, account, script, entry)
+        reason = entry.reason or Reason("bad_value", "$", "no reason is given")
+        if reason.code != "conflict":
+            raise from_reason(reason, about_secrets=about_secrets)
+    raise from_reason(Reason("conflict", "$.data.base", ""))
+
+
+async def _event(
+    gateway: Gateway,
+    caller: Caller,
+    request: PlatformRequest,
+    account: str,
+    script: str,
+    make: Make,
+    event_id: str,
+    *,
+    about_secrets: bool,
+) -> bytes:
+    """The event, which the fold would take as things are."""
+    now = datetime.now(UTC)
+    state = gateway.state(account)
+    there = None if state is None else state.scripts.get(script)
+    data = make(state, there if there is not None and there.newest is not None else None)
+    origin = Origin(
+        account=account,
+        script=script,
+        source=SOURCE,
+        id=event_id,
+        time=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        actor=caller.actor(request),
+        interface=interface_of(request.headers.get("user-agent", "")),
+    )
+    value = change_event(origin, data)
+    event = checked(value)
+    found = await asyncio.to_thread(_found, gateway.live.script(account, script), event)
+    foresee(state, event, time.time_ns() // 1_000_000, found, about_secrets=about_secrets)
+    return value
+
+
+def _found(live: LiveScript | None, event: Event) -> Found:
+    """What the ids in an event refer to, read from the log."""
+    if live is None or (event.deploy is None and event.rollback_to is None):
+        return NOTHING_FOUND
+    wanted: list[str] = list(event.deploy or ())
+    deployments = {}
+    if event.rollback_to is not None:
+        made = live.deployment(event.rollback_to)
+        if made is not None:
+            wanted = list(made.versions)
+            shares = [Share(name, _number(live, name), round(share * 1000)) for name, share in made.versions.items()]
+            deployments[made.id] = Deployment(
+                made.id, made.number, tuple(sorted(shares, key=lambda share: share.version))
+            )
+    versions: dict[str, Version] = {}
+    for name in wanted:
+        content = live.content(name)
+        if content is not None:
+            versions[name] = content
+    return Found(versions=versions, deployments=deployments)
+
+
+def _number(live: LiveScript, version: str) -> int:
+    found = live.version(version)
+    return 0 if found is None else found.number
+
+
+async def _entry(gateway: Gateway, account: str, event_id: str, timeout_s: float) -> Entry | None:
+    try:
+        return decode_entry(await gateway.live.entry_of(account, SOURCE, event_id, timeout_s))
+    except BrokerError as error:
+        if error.code != "not_folded":
+            raise
+        return None
+
+
+def _written(gateway: Gateway, account: str, script: str, entry: Entry) -> Written:
+    live = gateway.live.script(account, script)
+    if live is None or entry.event.subject != script:
+        raise refuse("this Idempotency-Key was used for another request", 409)
+    return Written(entry=entry, script=live)
+
+
+def _idempotency_key(request: PlatformRequest) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise refuse("an Idempotency-Key has 1 to 255 printable characters")
+    return key
+
+
+def _not_in_time(event_id: str) -> GatewayError:
+    message = (
+        f"the change was sent as the event {event_id} of {SOURCE} and is not in the log yet; it may still come: "
+        "look at the script before trying again, or send the request with an Idempotency-Key"
+    )
+    return GatewayError(504, (REFUSED, message))

@@ -1,13 +1,14 @@
 """What handlers work with: one of each for a server."""
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ledger.api.metrics import Metrics
 from ledger.api.rates import Rates
 from ledger.api.registry import Registry
 from ledger.api.settings import Settings
 from ledger.api.trail import Trail
+from ledger.live.sending import Sender
 from ledger.live.view import LiveLedger
 from ledger.log.ledgerfile import LedgerFile
 from ledger.logs import Log
@@ -16,15 +17,7 @@ from ledger.storage.store import Store
 if TYPE_CHECKING:
     from ledger.api.native.desk import Desk
 
-__all__ = ["Context", "Sender"]
-
-
-class Sender(Protocol):
-    """Sends change events to the topic."""
-
-    async def send(self, event: bytes, account: str) -> None:
-        """Send one; returns when all replicas have it. Raises BrokerError."""
-        ...
+__all__ = ["Context"]
 
 
 class Context:

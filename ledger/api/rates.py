@@ -35,5 +35,5 @@ class Rates:
         is_free = left >= 1
         if len(self._buckets) >= _KEPT and token_id not in self._buckets:
             self._buckets.clear()
-        self._buckets[token_id] = (left - 1 if is_free else left, now_s)
+        self._buckets[token_id] = (left - 1 if is_free else left, max(since, now_s))
         return 0.0 if is_free else (1 - left) / rate

@@ -20,7 +20,8 @@ from ledger.api.settings import Settings
 from ledger.api.tokens import token_store
 from ledger.api.trail import Trail, trail_directory
 from ledger.errors import StoreError, UsageError
-from ledger.live.view import open_live
+from ledger.live.sending import Sender, open_sender
+from ledger.live.view import LiveLedger, open_live
 from ledger.log.tree import default_cache
 from ledger.logs import Log
 
@@ -63,10 +64,17 @@ def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Co
         trail=trail,
         log=log,
         live=live,
-        sender=None,
+        sender=_sender(settings, live, stack),
     )
     stack.callback(context.close)
     return context
+
+
+def _sender(settings: Settings, live: LiveLedger, stack: ExitStack) -> Sender | None:
+    """What sends changes; its broker need not be there yet."""
+    if settings.cluster is None:
+        return None
+    return stack.enter_context(open_sender(live.store, live.about, settings.cluster))
 
 
 async def _answer(context: Context, listener: socket.socket, listening: Callable[[str], None]) -> None:

@@ -1,14 +1,11 @@
 """The questions of the command line over HTTP: the same bytes where the same is asked, and no more than the caller may see."""
 
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from cli.main import main
-from ledger.api.tokens import Scope
-from tests.api.rig import Server, make_token
+from tests.api.rig import Server
 
 BEGIN = "2022-11-28T09:00:00Z"
 LATER = "2022-11-28T09:01:00Z"

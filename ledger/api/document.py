@@ -28,6 +28,8 @@ Paths under `/v1` are the ledger's own API. `/accounts`, `/zones`, `/user` and `
 Whoever asks shows a token, which `ledger tokens create` makes; an account that is not the token's answers as one that does not exist.
 """
 _TAGS: Final = (
+    Tag(name="ledger", description="The questions of the command line, the log as it grows, and sending changes."),
+    Tag(name="evidence", description="Files that others check without trusting this server."),
     Tag(name="operation", description="Is the server well?"),
     Tag(name="platform", description="What wrangler speaks; refusals are the platform's envelope."),
 )

@@ -4,7 +4,7 @@ from litestar import Router
 from litestar.di import Provide
 
 from ledger.api.context import Context
-from ledger.api.native import evidence, incidents, reaching, scripts, watching
+from ledger.api.native import evidence, incidents, producing, reaching, scripts, watching
 from ledger.api.native.asked import Asked, Listed, asked_of, asker_of, listed_of, watcher_of
 from ledger.api.native.desk import Desk
 from ledger.api.native.shelf import Shelf
@@ -23,6 +23,7 @@ def native_routes() -> list[Router]:
                 *reaching.HANDLERS,
                 *evidence.HANDLERS,
                 *watching.HANDLERS,
+                *producing.HANDLERS,
             ],
             dependencies={
                 "desk": Provide(_desk, sync_to_thread=False),

@@ -16,7 +16,7 @@ from litestar.params import Parameter
 
 from ledger.api.access import require
 from ledger.api.native.asked import Asked
-from ledger.api.native.operations import Index, Shard, problems
+from ledger.api.native.operations import Index, Shard
 from ledger.api.problems import RefusalError
 from ledger.api.tokens import Scope
 from ledger.errors import NotFoundError
@@ -51,7 +51,6 @@ def _file(path: str, summary: str, media_type: str) -> Callable[[Callable[..., A
         guards=[require(Scope.read)],
         summary=summary,
         media_type=media_type,
-        responses=problems(400, 404, 503),
         tags=["evidence"],
     )
 

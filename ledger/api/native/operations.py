@@ -10,34 +10,18 @@ import msgspec
 from litestar import get
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, Operation
 from litestar.params import Parameter
 
 from ledger.api.access import require
-from ledger.api.problems import PROBLEM_TYPE, Problem
 from ledger.api.tokens import Scope
 
-__all__ = ["Index", "ScriptName", "Shard", "asks", "example_operation", "problems"]
+__all__ = ["Index", "ScriptName", "Shard", "asks", "example_operation"]
 
 ScriptName = Annotated[str, Parameter(description="Name of the script.")]
 Shard = Annotated[str, Parameter(description="Number of the shard.")]
 Index = Annotated[str, Parameter(description="Of the entry in its shard, from 0.")]
 
-_SAID: Final = {
-    400: "A parameter is not what it should be, or the name fits several things.",
-    401: "There is no token, or one that does not count.",
-    403: "The token has not the scope.",
-    404: "There is no such thing that the token may see.",
-    406: "It is to be had in another form only.",
-    409: "It cannot be so.",
-    413: "The body is too large.",
-    415: "The body is of a type that is not taken here.",
-    422: "The event breaks a rule.",
-    429: "The token makes too many requests.",
-    503: "The server, its store or the broker cannot do it now.",
-    504: "The event was sent, and its entry did not come in time.",
-}
 _ETAG: Final = ResponseHeader(
     name="ETag",
     documentation_only=True,
@@ -46,14 +30,6 @@ _ETAG: Final = ResponseHeader(
 _LINK: Final = ResponseHeader(
     name="Link", documentation_only=True, description='The next page, with `rel="next"`; absent after the last.'
 )
-
-
-def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """The ways in which an operation is refused."""
-    return {
-        status: ResponseSpec(Problem, description=_SAID[status], media_type=PROBLEM_TYPE, generate_examples=False)
-        for status in (401, 403, 429, *statuses)
-    }
 
 
 def asks(path: str, summary: str, *, listed: bool = True) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
@@ -68,7 +44,6 @@ def asks(path: str, summary: str, *, listed: bool = True) -> Callable[[Callable[
         path,
         guards=[require(Scope.read)],
         summary=summary,
-        responses=problems(400, 404, 503),
         response_headers=[_ETAG, _LINK] if listed else [_ETAG],
         operation_class=example_operation(path),
         tags=["ledger"],

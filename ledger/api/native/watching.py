@@ -18,7 +18,6 @@ from ledger.api.access import require
 from ledger.api.door import STREAM
 from ledger.api.naming import may_name
 from ledger.api.native.asked import Asked
-from ledger.api.native.operations import problems
 from ledger.api.native.places import format_places, parse_places
 from ledger.api.native.streaming import EventStream
 from ledger.api.problems import RefusalError, encode_failure, failure_of
@@ -48,7 +47,6 @@ _RETRY_MS: Final = 2000
     guards=[require(Scope.read)],
     summary="Every entry as it is recorded",
     media_type="text/event-stream",
-    responses=problems(400, 404, 503),
     response_headers=[ResponseHeader(name="Cache-Control", documentation_only=True, description="`no-store`.")],
     tags=["ledger"],
     opt={STREAM: True},

@@ -11,8 +11,9 @@ from typing import Any, Final
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from ledger.api.metrics import Metrics
-from ledger.api.problems import Failure, RefusalError, encode_failure
+from ledger.api.problems import Failure, RefusalError, encode_failure, failure_of
 from ledger.api.settings import Settings
+from ledger.logs import Log
 
 __all__ = ["Limited"]
 
@@ -20,6 +21,7 @@ _ESCAPED: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _MAX_DIGITS: Final = 18
+_UNFIT: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Limited:
@@ -29,12 +31,14 @@ class Limited:
         app: what answers.
         settings: the limits.
         metrics: every answer is counted there.
+        log: is told of failures.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, log: Log) -> None:
         self._app = app
         self._settings = settings
         self._metrics = metrics
+        self._log = log
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI."""
@@ -42,10 +46,20 @@ class Limited:
             await self._app(scope, receive, send)
             return
         began, status = time.monotonic(), 0
+        is_given_up = False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_given_up
+            if is_given_up:
+                return
             if message["type"] == "http.response.start":
+                # uvicorn would find it only when it has begun to answer.
+                is_given_up = any(_UNFIT.search(value) for _, value in message.get("headers", ()))
+                if is_given_up:
+                    status = 500
+                    self._log.caution("internal", f"a header of an answer to {_route(scope)} holds a control character")
+                    await _refuse(scope["path"], send, RefusalError(500, "internal", "the server failed"))
+                    return
                 status = message["status"]
             await send(message)
 
@@ -58,15 +72,18 @@ class Limited:
         }
         self._metrics.began()
         try:
-            length = _length(scope["headers"])
-            if length is not None and length > self._settings.max_body_bytes:
-                await _refuse(scope["path"], watched, self._too_large())
+            refusal = self._refusal(scope["headers"])
+            if refusal is not None:
+                await _refuse(scope["path"], watched, refusal)
             else:
                 await self._app(scope, self._receiver(receive), watched)
+        except Exception as error:
+            # Litestar has answered all but what came after the answer began: now only the connection can end.
+            failure_of(error, self._log)
+            raise
         finally:
-            route = scope.get("path_template") or "none"
             shown = method if method in _METHODS else "other"
-            self._metrics.answered(shown, route, status, time.monotonic() - began)
+            self._metrics.answered(shown, _route(scope), status, time.monotonic() - began)
 
     def _receiver(self, receive: Receive) -> Receive:
         """Where the body comes from: no more of it, and not for longer, than is allowed."""
@@ -85,6 +102,8 @@ class Limited:
                 raise RefusalError(
                     408, "request_too_slow", "the body took too long to arrive", headers={"connection": "close"}
                 ) from None
+            if message["type"] == "http.disconnect":
+                raise RefusalError(400, "body_incomplete", "the body did not come whole")
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > self._settings.max_body_bytes:
@@ -94,6 +113,14 @@ class Limited:
 
         return limited
 
+    def _refusal(self, headers: list[tuple[bytes, bytes]]) -> RefusalError | None:
+        """What is wrong with what the headers say of the body."""
+        coding = next((value for name, value in headers if name == b"transfer-encoding"), None)
+        if coding is not None and coding.strip().lower() != b"chunked":
+            return RefusalError(400, "bad_transfer_encoding", "bodies come whole or in chunks")
+        length = _length(headers)
+        return self._too_large() if length is not None and length > self._settings.max_body_bytes else None
+
     def _too_large(self) -> RefusalError:
         return RefusalError(
             413,
@@ -101,6 +128,11 @@ class Limited:
             f"the body has more than {self._settings.max_body_bytes} bytes",
             headers={"connection": "close"},
         )
+
+
+def _route(scope: Any) -> str:
+    """The template of a request's path, `none` where it led nowhere."""
+    return str(scope.get("path_template") or "none")
 
 
 async def _refuse(path: str, send: Send, error: RefusalError) -> None:

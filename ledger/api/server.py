@@ -2,12 +2,13 @@
 
 import asyncio
 import ipaddress
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -28,6 +29,7 @@ from ledger.logs import Log
 __all__ = ["ApiServer", "make_server", "serve"]
 
 _BACKLOG: Final = 256
+_QUIET: Final = ("uvicorn.error", "uvicorn.access", "litestar")
 
 
 def serve(settings: Settings, log: Log, listening: Callable[[str], None]) -> None:
@@ -80,17 +82,27 @@ def _sender(settings: Settings, live: LiveLedger, stack: ExitStack) -> Sender | 
 async def _answer(context: Context, listener: socket.socket, listening: Callable[[str], None]) -> None:
     server = make_server(context, lambda: listening(_url(listener)))
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, failed: _tell(context.log, failed))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     await server.serve(sockets=[listener])
 
 
+def _tell(log: Log, failed: dict[str, Any]) -> None:
+    """What went wrong in the event loop; not the exception's text, which may quote a request."""
+    error = failed.get("exception")
+    named = f" ({type(error).__name__})" if error is not None else ""
+    log.caution("internal", f"{failed.get('message', 'a task failed')}{named}")
+
+
 def make_server(context: Context, ready: Callable[[], None]) -> "ApiServer":
     """The server of a context; `serve` it on sockets that listen. `ready` is called once it answers."""
     settings = context.settings
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # tracebacks, and nothing that is not told otherwise
     return ApiServer(
         uvicorn.Config(
-            Limited(create_app(context), settings, context.metrics),
+            Limited(create_app(context), settings, context.metrics, context.log),
             http=protocol_within(settings, context.metrics),
             loop="asyncio",
             ws="none",

@@ -48,15 +48,21 @@ class Seen(Struct, frozen=True, gc=False):
     line: bytes
 
 
-class _Base(Struct, frozen=True):
-    """What an event was built on."""
+class _Upload(Struct, frozen=True):
+    """What of an event tells whether it is an upload, and on what it was built."""
 
     base: str | None = None
-    deploy: msgspec.Raw | UnsetType = UNSET
-    rollback_to: str | None = None
+    code: msgspec.Raw | UnsetType = UNSET
+    bindings: msgspec.Raw | UnsetType = UNSET
+    config: msgspec.Raw | UnsetType = UNSET
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it says what a version consists of."""
+        return not (self.code is UNSET and self.bindings is UNSET and self.config is UNSET)
 
 
-_decode_base = msgspec.json.Decoder(_Base).decode
+_decode_upload = msgspec.json.Decoder(_Upload).decode
 
 
 class LiveShard:
@@ -186,13 +192,11 @@ class LiveShard:
         """The entry that made the version which an upload made, or left as it was."""
         if entry.version is not None:
             return entry.index
-        if entry.outcome != "unchanged" or entry.event.data is UNSET:
-            return None
-        event = _decode_base(entry.event.data)
+        data = entry.event.data
         known = ring.script.serving or ring.script.newest
-        if event.deploy is not UNSET or event.rollback_to is not None or known is None:
+        if data is UNSET or known is None or not (upload := _decode_upload(data)).is_one:
             return None
-        candidates = self.state.ids.find(event.base or known.id)
+        candidates = self.state.ids.find(upload.base or known.id)
         return candidates[-1] if candidates else None
 
     def _served(self, account: str, script: str, version: str) -> str | None:

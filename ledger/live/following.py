@@ -123,13 +123,16 @@ class Follower:
         if not (self._appeared(live) or checks or (looks and self._is_ahead(live))):
             return
         while (segment := live.state.reader.next_segment()) is not None:
+            start = live.state.size
             self._shards[shard] = None  # half a segment is in its state if it fails: it has to be loaded again
             seen = live.take(segment)
             self._show(live, segment, seen)
             live.keep()
             self._shards[shard] = live
-            if self._stop.is_set() or (self._root is not None and not self._appeared(live)):
+            if self._stop.is_set():
                 return
+            if self._root is not None and not self._appeared(live) and self._store.pack_of(shard, start) is None:
+                return  # without the listing that asking for a segment that is not there costs
 
     def _appeared(self, live: LiveShard) -> bool:
         """Whether there is a file with the name of the next segment: the one question that is asked all the time."""

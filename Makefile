@@ -6,10 +6,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test lint format bench flame soak lock clean
+.PHONY: help demo test lint format bench bench-query flame soak lock clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## broker, worker, real deployment changes, five questions and a verification, in one go
 	$(BIN)/ledger demo
@@ -32,6 +32,11 @@ bench: $(STAMP) ## measure, print a table, write bench/results/*.json
 
 flame: $(STAMP) ## draw where a worker's time goes, docs/flame.svg; needs py-spy
 	$(BIN)/python -m bench.flame
+
+ENTRIES ?= 1000000 10000000
+
+bench-query: $(STAMP) ## measure questions over a whole fleet's ledger, made once; ENTRIES="1000000 10000000", CACHE=DIR
+	$(BIN)/python -m bench.query $(ENTRIES:%=--entries %) $(if $(CACHE),--cache $(CACHE))
 
 MINUTES ?= 5
 BROKER ?= embedded

@@ -21,9 +21,10 @@ from bench.memory import measure_memory
 from bench.outage import measure_outage
 from bench.places import workplace
 from bench.proofs import measure_proofs
-from bench.report import Report, goals, now, show
+from bench.report import Report, goals, show
 from bench.restart import measure_restart
 from bench.scaling import measure_scaling
+from bench.tables import now
 from bench.verify import measure_verify
 from bench.workers import ROOT
 from ledger.errors import LedgerError, NotFoundError

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from bench.load import HEADERS, Load
-from ledger.log.ledgerfile import LedgerFile, accept_topic, create_ledger
+from ledger.log.ledgerfile import LedgerFile, accept_topic, create_ledger, read_ledger_file
 from ledger.log.records import Record
 from ledger.log.writer import ShardWriter, open_writer
 from ledger.storage.keys import KeyStore
 from ledger.storage.local import LocalStore
 
-__all__ = ["TOPIC_ID", "begin_ledger", "make_ledger", "records_of", "write_until"]
+__all__ = ["TOPIC_ID", "begin_ledger", "create_shards", "make_ledger", "open_shard", "records_of", "write_until"]
 
 _BATCH: Final = 1000
 TOPIC_ID: Final = "bench"
@@ -29,10 +29,22 @@ def make_ledger(load: Load, entries: int, directory: Path) -> LedgerFile:
 
 def begin_ledger(directory: Path, cache: Path | None = None) -> tuple[LedgerFile, ShardWriter]:
     """Make an empty ledger of one shard in a directory, its keys in `keys` below it, and open it for writing, with snapshots or without."""
-    store, keys = LocalStore(directory), LocalStore(directory / "keys", file_mode=0o600, dir_mode=0o700)
-    file = create_ledger(store, keys, name="bench.example", topic="ledger.changes", shards=1)
+    create_shards(directory, 1)
+    return read_ledger_file(LocalStore(directory)), open_shard(directory, 0, cache)
+
+
+def create_shards(directory: Path, shards: int) -> None:
+    """Make an empty ledger of so many shards in a directory, its keys in `keys` below it."""
+    store = LocalStore(directory)
+    file = create_ledger(store, _keys(directory), name="bench.example", topic="ledger.changes", shards=shards)
     accept_topic(store, file.topic, TOPIC_ID)
-    return file, open_writer(store, file, KeyStore.open(keys, file.name), 0, TOPIC_ID, cache)
+
+
+def open_shard(directory: Path, shard: int, cache: Path | None = None) -> ShardWriter:
+    """Open a shard of a ledger for writing, with snapshots or without."""
+    store = LocalStore(directory)
+    file = read_ledger_file(store)
+    return open_writer(store, file, KeyStore.open(_keys(directory), file.name), shard, TOPIC_ID, cache)
 
 
 def records_of(load: Load, count: int) -> Iterator[Record]:
@@ -48,3 +60,7 @@ def write_until(writer: ShardWriter, records: Iterator[Record], size: int) -> No
         if draft is None:
             raise RuntimeError("the writer found nothing new")
         writer.commit(draft)
+
+
+def _keys(directory: Path) -> LocalStore:
+    return LocalStore(directory / "keys", file_mode=0o600, dir_mode=0o700)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import zstandard
 
-__all__ = ["HEADERS", "Load", "Sent"]
+__all__ = ["HEADERS", "Load", "Sent", "real_events"]
 
 HEADERS: Final = (("content-type", b"application/cloudevents+json"),)
 """Of every record, as `ledger publish` sends them and consumers get them."""
@@ -45,8 +45,7 @@ class Load:
     """Any number of events of the real data's shape; the same ones each time."""
 
     def __init__(self, source: Path = _EXAMPLES) -> None:
-        with source.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as lines:
-            self._templates = [_template(line.rstrip(b"\n")) for line in io.BufferedReader(lines)]
+        self._templates = [_template(line) for line in real_events(source)]
 
     def events(self, count: int) -> Iterator[Sent]:
         """The first `count` events."""
@@ -67,6 +66,13 @@ class Load:
             chosen[account] = filled.index(min(filled))
             filled[chosen[account]] += size
         return chosen
+
+
+def real_events(source: Path = _EXAMPLES) -> Iterator[bytes]:
+    """The real data's events, JSON each, in their order."""
+    with source.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as lines:
+        for line in io.BufferedReader(lines):
+            yield line.rstrip(b"\n")
 
 
 def _template(line: bytes) -> _Template:

@@ -1,13 +1,10 @@
 """The report: what was measured as JSON and as tables, and how it stands to the goals."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from bench.compaction import Compaction
 from bench.consume import Consumed, Contender
@@ -20,11 +17,10 @@ from bench.outage import Outage
 from bench.proofs import Proofs
 from bench.restart import Restart
 from bench.scaling import Scaling
+from bench.tables import Goal, Titled, at_least, at_most, goals_table, new_table, print_tables
 from bench.verify import Verified
 
-__all__ = ["Goal", "Report", "goals", "now", "show"]
-
-Titled = tuple[str, Table]
+__all__ = ["Report", "goals", "show"]
 
 MIN_RATIO: Final = 3.5
 """Of the worker's events/s over those of a no-op Faust agent, message at a time."""
@@ -61,15 +57,6 @@ MAX_OF_SEGMENTS: Final = 1.3
 """Of the packs' bytes over those of the segments that they were made of."""
 
 
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """A goal and how far it is met."""
-
-    name: str
-    goal: str
-    measured: float
-    met: bool
-
-
 class Report(msgspec.Struct, kw_only=True):
     """One run; what was not asked for is null."""
 
@@ -91,76 +78,50 @@ class Report(msgspec.Struct, kw_only=True):
     goals: list[Goal] = []
 
 
-def now() -> str:
-    """The time, for the report."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def goals(report: Report) -> list[Goal]:
     """The goals that the run has something to say about."""
     found = []
     if report.consume is not None:
         worker = next(contender for contender in report.consume.contenders if contender.key == "c")
-        found.append(_at_least("c/a, events/s", report.consume.ratios["c/a"], MIN_RATIO, ""))
-        found.append(_at_most("c, CPU time for an event", worker.cpu_us_per_event or 0.0, MAX_CPU_US, "µs"))
+        found.append(at_least("c/a, events/s", report.consume.ratios["c/a"], MIN_RATIO, ""))
+        found.append(at_most("c, CPU time for an event", worker.cpu_us_per_event or 0.0, MAX_CPU_US, "µs"))
     if report.scaling is not None:
-        found.append(_at_least("two worker processes / one, events/s", report.scaling.gain, MIN_GAIN, ""))
+        found.append(at_least("two worker processes / one, events/s", report.scaling.gain, MIN_GAIN, ""))
     for latency in report.latency:
         name = f"from sent to durable at {latency.rate_per_s:,.0f}/s"
-        found.append(_at_most(f"{name}, p50", latency.p50_ms, MAX_P50_MS, "ms"))
-        found.append(_at_most(f"{name}, p99", latency.p99_ms, MAX_P99_MS, "ms"))
+        found.append(at_most(f"{name}, p50", latency.p50_ms, MAX_P50_MS, "ms"))
+        found.append(at_most(f"{name}, p99", latency.p99_ms, MAX_P99_MS, "ms"))
     if report.memory is not None:
-        found.append(_at_most("memory for a script", report.memory.overhead_bytes, MAX_SCRIPT_BYTES, "bytes"))
+        found.append(at_most("memory for a script", report.memory.overhead_bytes, MAX_SCRIPT_BYTES, "bytes"))
     if report.restart is not None:
-        found.append(_at_most("restart with a snapshot", report.restart.with_snapshot_s, MAX_RESTART_S, "s"))
-        found.append(_at_most("restart without", report.restart.without_s, MAX_REREAD_S, "s"))
+        found.append(at_most("restart with a snapshot", report.restart.with_snapshot_s, MAX_RESTART_S, "s"))
+        found.append(at_most("restart without", report.restart.without_s, MAX_REREAD_S, "s"))
     if report.growth is not None:
         name = f"memory after {report.growth.events:,} events / after {report.growth.early_events:,}"
-        found.append(_at_most(name, report.growth.ratio, MAX_MEMORY_GROWTH, ""))
+        found.append(at_most(name, report.growth.ratio, MAX_MEMORY_GROWTH, ""))
     if report.proofs is not None:
-        found.append(_at_most("a receipt made, median", report.proofs.made_ms, MAX_MADE_MS, "ms"))
-        found.append(_at_most("a receipt checked, median", report.proofs.checked_ms, MAX_CHECKED_MS, "ms"))
-        found.append(_at_most("a receipt beside its entry", report.proofs.largest_bytes, MAX_RECEIPT_BYTES, "bytes"))
+        found.append(at_most("a receipt made, median", report.proofs.made_ms, MAX_MADE_MS, "ms"))
+        found.append(at_most("a receipt checked, median", report.proofs.checked_ms, MAX_CHECKED_MS, "ms"))
+        found.append(at_most("a receipt beside its entry", report.proofs.largest_bytes, MAX_RECEIPT_BYTES, "bytes"))
     if report.verify is not None:
         measured = report.verify
-        found.append(_at_least("verify / bare SHA-256, entries/s", measured.of_bare, MIN_OF_BARE, ""))
+        found.append(at_least("verify / bare SHA-256, entries/s", measured.of_bare, MIN_OF_BARE, ""))
         cpu_us = measured.full.cpu_s * 1e6 / measured.full.entries
-        found.append(_at_most("verify, CPU time for an entry", cpu_us, MAX_VERIFY_CPU_US, "µs"))
-        found.append(_at_most("--since of the last 1 % / full run", measured.since_of_full, MAX_SINCE, ""))
-        found.append(_at_least("replay, entries/s per core", measured.replayed_per_s, MIN_REPLAYED, ""))
+        found.append(at_most("verify, CPU time for an entry", cpu_us, MAX_VERIFY_CPU_US, "µs"))
+        found.append(at_most("--since of the last 1 % / full run", measured.since_of_full, MAX_SINCE, ""))
+        found.append(at_least("replay, entries/s per core", measured.replayed_per_s, MIN_REPLAYED, ""))
         found.append(
-            _at_most("verify, memory / at a quarter of the size", measured.memory_growth, MAX_MEMORY_GROWTH, "")
+            at_most("verify, memory / at a quarter of the size", measured.memory_growth, MAX_MEMORY_GROWTH, "")
         )
     if report.compaction is not None:
-        found.append(_at_least("compaction, entries/s", report.compaction.entries_per_s, MIN_COMPACTED, ""))
-        found.append(_at_most("packs / segments, bytes", report.compaction.of_segments, MAX_OF_SEGMENTS, ""))
+        found.append(at_least("compaction, entries/s", report.compaction.entries_per_s, MIN_COMPACTED, ""))
+        found.append(at_most("packs / segments, bytes", report.compaction.of_segments, MAX_OF_SEGMENTS, ""))
     return found
 
 
 def show(report: Report, console: Console, *, markdown: bool = False) -> None:
     """Print the tables, as Markdown where that is asked for."""
-    there = report.machine
-    console.print(
-        f"{report.started_at}, {there.cpus} × {there.processor}, {there.system}, Python {there.python}, "
-        f"{there.file_system}; load average {there.load_before:g} before",
-        soft_wrap=True,
-    )
-    for title, table in _tables(report):
-        console.print()
-        console.print(f"**{title}**" if markdown else title, soft_wrap=True)
-        if markdown:
-            table.box = MARKDOWN
-            table.pad_edge = True
-            console.print()
-        console.print(table)
-
-
-def _at_least(name: str, measured: float, limit: float, unit: str) -> Goal:
-    return Goal(name=name, goal=f"at least {limit:g} {unit}".strip(), measured=measured, met=measured >= limit)
-
-
-def _at_most(name: str, measured: float, limit: float, unit: str) -> Goal:
-    return Goal(name=name, goal=f"at most {limit:g} {unit}".strip(), measured=measured, met=measured <= limit)
+    print_tables(report.started_at, report.machine, _tables(report), console, markdown=markdown)
 
 
 def _tables(report: Report) -> Iterator[Titled]:
@@ -168,13 +129,6 @@ def _tables(report: Report) -> Iterator[Titled]:
         measured = getattr(report, name)
         if measured:
             yield table(measured)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
-    return table
 
 
 def _quickness(measured_us: list[float]) -> str:
@@ -188,7 +142,7 @@ def _consumed(consumed: Consumed) -> Titled:
         f"Consuming {consumed.events:,} events of {consumed.event_bytes:,.0f} bytes "
         f"(a, b: {consumed.slow_events:,}), broker {consumed.broker}; {_quickness(consumed.json_us)}"
     )
-    table = _table("", "events/s", "CPU µs/event", *(f"/ {key}" for key in ran))
+    table = new_table("", "events/s", "CPU µs/event", *(f"/ {key}" for key in ran))
     for contender in consumed.contenders:
         table.add_row(f"({contender.key}) {contender.name}", *_cells(contender, consumed.ratios, ran))
     return title, table
@@ -209,7 +163,7 @@ def _core(core: Core) -> Titled:
         f"The core in one process, without Kafka: {core.events:,} events of {core.event_bytes:,.0f} bytes, "
         f"entries of {core.entry_bytes:,.0f}, batches of {core.batch:,}; {_quickness(core.json_us)}"
     )
-    table = _table("", "CPU µs/event", "wall µs/event", "× SHA-256")
+    table = new_table("", "CPU µs/event", "wall µs/event", "× SHA-256")
     for part in core.parts:
         wall = "" if part.wall_us_per_event is None else f"{part.wall_us_per_event:.2f}"
         table.add_row(part.name, f"{part.cpu_us_per_event:.2f}", wall, f"{part.times_sha256:.1f}")
@@ -220,7 +174,7 @@ def _scaling(scaling: Scaling) -> Titled:
     title = (
         f"One worker process and two on {scaling.partitions} partitions, while all are at work, broker {scaling.broker}"
     )
-    table = _table("", "events/s", "CPU µs/event", "/ one")
+    table = new_table("", "events/s", "CPU µs/event", "/ one")
     for name, run in (("one", scaling.one), ("two", scaling.two)):
         times = run.events_per_s / scaling.one.events_per_s
         table.add_row(name, f"{run.events_per_s:,.0f}", f"{run.cpu_us_per_event:.1f}", f"{times:.2f}")
@@ -229,7 +183,7 @@ def _scaling(scaling: Scaling) -> Titled:
 
 def _outage(outage: Outage) -> Titled:
     title = f"After an outage: a backlog of {outage.backlog:,} events, live traffic meanwhile, broker {outage.broker}"
-    table = _table("live events/s", "caught up after s", "entries/s meanwhile", "so an hour's outage takes min")
+    table = new_table("live events/s", "caught up after s", "entries/s meanwhile", "so an hour's outage takes min")
     table.add_row(
         f"{outage.live_per_s:,.0f}",
         f"{outage.seconds:.1f}",
@@ -243,7 +197,7 @@ def _latency(rates: list[Latency]) -> Titled:
     title = (
         f"From sent to durable, broker {rates[0].broker}, looked at every {max(r.resolution_ms for r in rates):.1f} ms"
     )
-    table = _table("events/s", "events", "p50 ms", "p90 ms", "p99 ms", "max ms", "events a segment", "CPU µs/event")
+    table = new_table("events/s", "events", "p50 ms", "p90 ms", "p99 ms", "max ms", "events a segment", "CPU µs/event")
     for latency in rates:
         values = (latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.max_ms)
         table.add_row(
@@ -261,21 +215,21 @@ def _restart(restart: Restart) -> Titled:
         f"Starting again on a log of {restart.entries:,} entries, {restart.scripts:,} scripts "
         f"({restart.imports_s:.2f} s of it loads Python and the worker)"
     )
-    table = _table("with a snapshot s", "without s", "resident MB")
+    table = new_table("with a snapshot s", "without s", "resident MB")
     table.add_row(f"{restart.with_snapshot_s:.2f}", f"{restart.without_s:.2f}", f"{restart.resident_bytes / 1e6:.0f}")
     return title, table
 
 
 def _memory(memory: Memory) -> Titled:
     title = f"Memory of {memory.scripts:,} scripts in accounts of {memory.scripts_per_account}"
-    table = _table("grown by MB", "manifest bytes", "bytes/script beyond its manifest")
+    table = new_table("grown by MB", "manifest bytes", "bytes/script beyond its manifest")
     table.add_row(f"{memory.resident_bytes / 1e6:.1f}", f"{memory.manifest_bytes:.0f}", f"{memory.overhead_bytes:,.0f}")
     return title, table
 
 
 def _growth(growth: Growth) -> Titled:
     title = f"A writer's memory over {growth.events:,} events of {growth.scripts:,} scripts"
-    table = _table("events", "own MB")
+    table = new_table("events", "own MB")
     for events, size in ((growth.early_events, growth.early_bytes), (growth.events, growth.end_bytes)):
         table.add_row(f"{events:,}", f"{size / 1e6:.1f}")
     return title, table
@@ -286,7 +240,7 @@ def _proofs(proofs: Proofs) -> Titled:
         f"Receipts of {proofs.receipts:,} of {proofs.entries:,} entries; {_quickness([proofs.json_us])}; opening the tree took "
         f"{proofs.first_open_s:.1f} s at first, {proofs.open_ms:.1f} ms with its cache"
     )
-    table = _table("", "median ms", "p99 ms", "largest bytes")
+    table = new_table("", "median ms", "p99 ms", "largest bytes")
     table.add_row("made", f"{proofs.made_ms:.2f}", f"{proofs.made_p99_ms:.2f}", f"{proofs.largest_bytes:,}")
     table.add_row("checked", f"{proofs.checked_ms:.2f}", f"{proofs.checked_p99_ms:.2f}", "")
     return title, table
@@ -294,7 +248,7 @@ def _proofs(proofs: Proofs) -> Titled:
 
 def _verified(measured: Verified) -> Titled:
     title = f"Verifying {measured.entries:,} entries of {measured.entry_bytes:,.0f} bytes, {measured.cores} cores"
-    table = _table("", "entries", "seconds", "entries/s", "CPU µs/entry", "peak MB")
+    table = new_table("", "entries", "seconds", "entries/s", "CPU µs/entry", "peak MB")
     for name, run in (
         ("bare SHA-256, one process", measured.bare),
         ("full run", measured.full),
@@ -309,7 +263,7 @@ def _verified(measured: Verified) -> Titled:
 
 def _compacted(measured: Compaction) -> Titled:
     title = f"Compacting {measured.entries:,} entries, {measured.cores} cores; {_quickness([measured.json_us])}"
-    table = _table("entries/s", "CPU µs/entry", "bytes/entry in segments", "in packs", "packs / segments")
+    table = new_table("entries/s", "CPU µs/entry", "bytes/entry in segments", "in packs", "packs / segments")
     table.add_row(
         f"{measured.entries_per_s:,.0f}",
         f"{measured.cpu_s * 1e6 / measured.entries:.1f}",
@@ -318,13 +272,6 @@ def _compacted(measured: Compaction) -> Titled:
         f"{measured.of_segments:.2f}",
     )
     return title, table
-
-
-def _goals(found: list[Goal]) -> Titled:
-    table = _table("", "goal", "measured", "")
-    for goal in found:
-        table.add_row(goal.name, goal.goal, f"{goal.measured:,.2f}", "met" if goal.met else "not met")
-    return "Goals", table
 
 
 _TABLES: Final[dict[str, Callable[[Any], Titled]]] = {
@@ -339,6 +286,6 @@ _TABLES: Final[dict[str, Callable[[Any], Titled]]] = {
     "proofs": _proofs,
     "verify": _verified,
     "compaction": _compacted,
-    "goals": _goals,
+    "goals": goals_table,
 }
 """How each part of a report is shown, in this order."""

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Request
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter, ParameterKwarg
+from litestar.params import HeaderParameter, Parameter, ParameterKwarg, QueryParameter
 
 from ledger.api.access import Caller, check_account
 from ledger.api.context import Context
@@ -43,7 +43,8 @@ At = Annotated[
     ),
 ]
 KnownAt = Annotated[
-    str | None, Parameter(query="as_known_at", description="Only what the ledger had received by this recorded time.")
+    str | None,
+    QueryParameter(name="as_known_at", description="Only what the ledger had received by this recorded time."),
 ]
 Names = Annotated[
     bool | None,
@@ -208,11 +209,10 @@ async def listed_of(
 def _begin(asked: Asked, account: list[str] | None, *, names: bool | None) -> None:
     """What the caller may see, as far as no time has a part in it."""
     request, caller = asked.request, asked.caller
-    if unknown := sorted(set(request.query_params) - _parameters_of(request.route_handler)):
-        known = ", ".join(sorted(_parameters_of(request.route_handler)))
-        raise RefusalError(
-            400, "unknown_parameter", f"{len(unknown)} of the parameters are not known here", f"known: {known}"
-        )
+    known = _parameters_of(request.route_handler) - request.path_params.keys()
+    if not known.issuperset(request.query_params):
+        hint = f"known: {', '.join(sorted(known))}"
+        raise RefusalError(400, "unknown_parameter", "a parameter is not known here", hint)
     if any(len(value) > _MAX_TEXT for key, value in request.query_params.multi_items() if key not in _PAGING):
         raise RefusalError(400, "parameter_too_long", f"a parameter has more than {_MAX_TEXT} characters")
     may_name = caller.may(Scope.audit)
@@ -267,6 +267,7 @@ def _query_names(handler: BaseRouteHandler) -> Iterator[str]:
                 seen.add(name)
                 waiting.append(provided[name].parsed_fn_signature)
             elif isinstance(kwarg := field.kwarg_definition, ParameterKwarg):
-                yield kwarg.query or name
+                if not isinstance(kwarg, HeaderParameter):
+                    yield kwarg.name or name
             elif field.has_default:
                 yield name

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from ledger.api.access import require
 from ledger.api.native.asked import Asked
@@ -128,8 +128,8 @@ async def receipt_of_entry(shard: Shard, index: Index, asker: Asked, newest: New
 async def account_proof(
     account: Annotated[str, Parameter(description="Whose entries.")],
     asker: Asked,
-    start: Annotated[str | None, Parameter(query="from", description="Recorded then or later.")] = None,
-    end: Annotated[str | None, Parameter(query="to", description="Recorded before that.")] = None,
+    start: Annotated[str | None, QueryParameter(name="from", description="Recorded then or later.")] = None,
+    end: Annotated[str | None, QueryParameter(name="to", description="Recorded before that.")] = None,
     unchanged: Annotated[str | None, Parameter(description="And that nothing changed this script.")] = None,
     with_rest: Annotated[
         bool,

@@ -5,7 +5,7 @@
 from typing import Annotated, Any
 
 from litestar import Response
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from ledger.api.native.answering import answer_one, answer_rows
 from ledger.api.native.asked import Asked, Listed
@@ -78,8 +78,8 @@ async def blame(
     ] = None,
     asked_for: Annotated[
         blaming.Asked,
-        Parameter(
-            query="question",
+        QueryParameter(
+            name="question",
             description="`value`: who made it live or brought it back; `origin`: who made the value; `first`: who introduced the name.",
         ),
     ] = "value",

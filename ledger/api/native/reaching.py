@@ -5,7 +5,7 @@
 from typing import Annotated
 
 from litestar import Response
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from ledger.api.native.answering import answer_one, answer_rows
 from ledger.api.native.asked import Asked, Listed
@@ -69,8 +69,8 @@ async def exposure(
 @asks("/during", "What changed in a window of time, and what stands out")
 async def during(
     listed: Listed,
-    start: Annotated[str, Parameter(query="from", description="Beginning of the window (effective time).")],
-    end: Annotated[str, Parameter(query="to", description="Its end, which is not in it.")],
+    start: Annotated[str, QueryParameter(name="from", description="Beginning of the window (effective time).")],
+    end: Annotated[str, QueryParameter(name="to", description="Its end, which is not in it.")],
     rule: Annotated[
         list[str] | None, Parameter(description="Apply this rule only; may be given again.", max_items=20)
     ] = None,

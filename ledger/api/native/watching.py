@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from litestar import Response, get
 from litestar.datastructures import ResponseHeader
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 
 from ledger.api.access import require
 from ledger.api.door import STREAM
@@ -60,8 +60,8 @@ async def watch(
     ] = None,
     last_event_id: Annotated[
         str | None,
-        Parameter(
-            header="Last-Event-ID", description="The id of the last event seen: go on after it, whatever `since` says."
+        HeaderParameter(
+            name="Last-Event-ID", description="The id of the last event seen: go on after it, whatever `since` says."
         ),
     ] = None,
 ) -> Response[WatchRow]:

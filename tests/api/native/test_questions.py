@@ -56,30 +56,42 @@ def printed(capsys: pytest.CaptureFixture[str], ledger: Path, *arguments: str) -
     return capsys.readouterr().out.encode()
 
 
-def a_deployment(server: Server, token: str) -> str:
-    """The id of one."""
-    return str(server.ask("/v1/scripts/a/deployments?account=acme&limit=1", token=token).json[0]["deployment"])
+def whole(path: str) -> str:
+    """The path with as large a page as there is, where it does not say how large."""
+    return path if "limit=" in path else f"{path}{'&' if '?' in path else '?'}limit=1000"
 
 
-@pytest.mark.parametrize(("path", "command"), [*LISTS, *OBJECTS])
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [*((whole(path), command) for path, command in LISTS), *OBJECTS],
+    ids=[path[:70] for path, _ in [*LISTS, *OBJECTS]],
+)
 def test_an_answer_is_what_the_command_line_prints(
     server: Server, ledger: Path, token: str, capsys: pytest.CaptureFixture[str], path: str, command: list[str]
 ) -> None:
     """Byte for byte, names of people included, for a token with the scope audit."""
-    answer = server.ask(
-        path if "limit" in path or "?" not in path else f"{path}&limit=1000" if (path, command) in LISTS else path,
-        token=token,
-    )
-    expected = printed(capsys, ledger, *command, "--json")
-    assert (answer.status, answer.body.decode()) == (200, expected.decode())
+    answer = server.ask(path, token=token)
+    assert (answer.status, answer.body.decode()) == (200, printed(capsys, ledger, *command, "--json").decode())
     assert answer.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize(("path", "command"), LISTS)
+@pytest.mark.parametrize("number", [4, 6, 12, 22])
 def test_a_stream_has_the_lines_that_the_command_line_prints(
-    server: Server, ledger: Path, token: str, capsys: pytest.CaptureFixture[str], path: str, command: list[str]
+    server: Server, ledger: Path, token: str, capsys: pytest.CaptureFixture[str], number: int
 ) -> None:
     """All of them, where no limit is given."""
+    path, command = LISTS[number]
     answer = server.ask(path, token=token, headers={"accept": "application/x-ndjson"})
     assert answer.body == printed(capsys, ledger, *command, "--format", "jsonl")
     assert answer.headers["content-type"] == "application/x-ndjson"
+
+
+def test_ids_lead_to_the_same(server: Server, ledger: Path, token: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A deployment and a version, by the beginning of their ids."""
+    (row,) = server.ask("/v1/scripts/a/deployments?account=acme&limit=1", token=token).json
+    for start in (row["deployment"][:13], row["versions"][0]["version"]):
+        for question in ("show", "explain"):
+            answer = server.ask(f"/v1/{question}/{start}", token=token)
+            assert answer.body == printed(capsys, ledger, question, start, "--json")
+    entry = row["entry"]
+    assert server.ask(f"/v1/explain/{entry}", token=token).body == printed(capsys, ledger, "explain", entry, "--json")

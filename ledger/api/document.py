@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -112,6 +113,7 @@ def build_document(routes: Sequence[Router]) -> dict[str, Any]:
         pdb_on_exception=False,
         signature_types=[Caller, Context],
     )
+    _name_apart(app)
     found = app.openapi_schema.to_schema()
     open_to_all = {
         (route.path_format, method.lower())
@@ -123,6 +125,29 @@ def build_document(routes: Sequence[Router]) -> dict[str, Any]:
     }
     _finish(found, open_to_all)
     return found
+
+
+def _name_apart(app: Litestar) -> None:
+    """Give a handler that answers at several paths an id for each: `listDomains`, `listDomains2`."""
+    known: dict[str, list[str]] = {}
+    for route in sorted(app.routes, key=lambda route: route.path):
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            if isinstance(handler.operation_id, str):
+                known.setdefault(handler.operation_id, []).append(str(route.path_components))
+                handler.operation_id = partial(_numbered, handler.operation_id, known[handler.operation_id])
+            elif isinstance(handler.operation_id, partial):
+                handler.operation_id.args[1].append(str(route.path_components))  # it was met at another path
+
+
+def _numbered(
+    name: str,
+    paths: list[str],
+    _handler: HTTPRouteHandler,
+    _method: Method,
+    path: Sequence[str | PathParameterDefinition],
+) -> str:
+    place = paths.index(str(path))
+    return f"{name}{place + 1}" if place else name
 
 
 def _operation_id(handler: HTTPRouteHandler, method: Method, path: Sequence[str | PathParameterDefinition]) -> str:
@@ -151,6 +176,10 @@ def _finish(found: dict[str, Any], open_to_all: set[tuple[str, str]]) -> None:
             operation = item.get(method)
             if operation is None:
                 continue
+            # Litestar keeps them in sets: another order each time.
+            operation.get("parameters", []).sort(
+                key=lambda one: (one["in"] != "path", path.find(one["name"]), one["name"])
+            )
             if (path, method) in open_to_all:
                 operation["security"] = []
             for response in operation["responses"].values():

@@ -150,6 +150,7 @@ def answering(ledger: Path, routes: Sequence[Router] = (), **settings: Any) -> I
         finally:
             server.should_exit = True
             thread.join(TIMEOUT_S)
+            context.close()
             registry.stop()
             trail.close()
 

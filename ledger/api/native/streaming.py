@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 from litestar import Response
@@ -46,7 +47,8 @@ class _Endless(ASGIResponse):
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()
+                with suppress(TimeoutError):  # the connection is closed, as where half an answer was sent
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()

@@ -44,6 +44,10 @@ def serve(settings: Settings, log: Log, listening: Callable[[str], None]) -> Non
         LedgerError: `not_loopback`, `cannot_listen`, `no_audit_dir`, and why the ledger cannot be opened.
     """
     directory = trail_directory(settings.ledger, settings.audit_dir)
+    if not _is_loopback(settings.api_host):
+        log.caution(
+            "no_tls", f"{settings.api_host} is not this machine alone, and tokens come as they are: put TLS before it"
+        )
     with ExitStack() as stack:
         listener = stack.enter_context(_listening(settings))
         context = _open(settings, directory, log, stack)
@@ -109,7 +113,8 @@ def make_server(context: Context, ready: Callable[[], None]) -> "ApiServer":
             lifespan="off",
             log_config=None,
             access_log=False,
-            proxy_headers=False,
+            proxy_headers=settings.trusted_proxies is not None,
+            forwarded_allow_ips=settings.trusted_proxies,
             server_header=False,
             timeout_keep_alive=max(1, round(settings.idle_timeout_s)),
             timeout_graceful_shutdown=max(1, round(settings.finish_timeout_s)),

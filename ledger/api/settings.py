@@ -22,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The address to listen at."""
     api_port: int = 7480
     """The port; 0 takes a free one."""
+    trusted_proxies: str | None = None
+    """Addresses of proxies before the server, with commas between, whose `X-Forwarded-For` says where a request is from; None: nobody's."""
     audit_dir: str | None = None
     """Where the audit trail is written; None: `audit/` in a ledger on this machine."""
     max_connections: int = 1000

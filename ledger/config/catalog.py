@@ -329,6 +329,12 @@ CATALOG: Final = (
         minimum=0,
     ),
     _api(
+        "trusted_proxies",
+        Kind.text,
+        "addresses of proxies whose X-Forwarded-For says where a request is from, with commas between; default: nobody's",
+        example='"10.0.0.7"',
+    ),
+    _api(
         "audit_dir",
         Kind.path,
         "directory of the audit trail; default: audit/ in a local ledger",

@@ -1,5 +1,6 @@
 """docs/OPERATIONS.md and the README's tables against the code."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from typer.main import get_command
 from cli.main import app
 from consumers.settings import Settings
 from ledger import errors
+from ledger.api.metrics import Metrics
+from ledger.api.settings import Settings as ApiSettings
 from ledger.config.catalog import CATALOG
 from tests.docs.reading import ROOT, cells, codes_in, column, section
 
@@ -89,3 +92,50 @@ def test_the_variables_of_the_readme_are_read_somewhere() -> None:
     source += "".join(f'"{item.variable}"' for item in CATALOG)
     for name in column(section("README.md", "Settings")):
         assert f'"{name}"' in source, name
+
+
+def test_the_settings_of_the_server_are_those_of_the_catalog() -> None:
+    """Every setting of `[api]` is documented, in order, with default and option, and is one that the server is told, with that default."""
+    known = [item for item in CATALOG if item.section == "api"]
+    rows = cells(section(_DOCUMENT, "Serving over HTTP"))
+    documented = [(row[0], row[1], row[2]) for row in rows if row[0] in {f"`{item.name}`" for item in known}]
+    assert documented == [
+        (
+            f"`{item.name}`",
+            "none" if item.default is None else str(item.default),
+            f"`{item.option}`" if item.option else "",
+        )
+        for item in known
+    ]
+    fields = {field.name: field.default for field in msgspec.structs.fields(ApiSettings)}
+    assert {item.name: item.default for item in known}.items() <= fields.items()
+    assert set(fields) - {item.name for item in CATALOG} == {"cluster", "insecure"}
+    command: Any = get_command(app)
+    shown = {option: param.default for param in command.commands["serve"].params for option in param.opts}
+    assert all(shown[item.option] == item.default for item in known if item.option)
+
+
+def test_the_numbers_of_the_server_are_explained() -> None:
+    """Every metric that a server shows has a row with its type and labels, and every event that it logs one of its own."""
+    rows = cells(section(_DOCUMENT, "Serving over HTTP"))
+    explained = {row[0].strip("`"): row[1] for row in rows if row[0].startswith("`ledger_")}
+    metrics = Metrics()
+    metrics.watch(lambda: {0: 1})
+    shown = dict(re.findall(r"^# TYPE (ledger_\w+) (\w+)$", metrics.text().decode(), re.MULTILINE))
+    assert shown == explained
+    source = "".join(path.read_text() for path in (ROOT / "ledger" / "api").glob("*.py"))
+    events = set(re.findall(r"log\.(?:tell|caution)\(\s*\"(\w+)\"", source))
+    documented = {name for row in rows for name in codes_in(row[0])}
+    assert events <= documented, events - documented
+
+
+def test_the_refusals_of_the_server_are_explained() -> None:
+    """Every code with which the server itself refuses stands in the table of docs/API.md, with its status."""
+    explained = {
+        name: row[1] for row in cells(section("docs/API.md", "What is refused, and how")) for name in codes_in(row[0])
+    }
+    source = "".join(path.read_text() for path in (ROOT / "ledger" / "api").glob("*.py"))
+    raised = re.findall(r"(?:RefusalError|_reject)\(\s*(\d{3}),\s*\"(\w+)\"", source)
+    assert raised
+    for status, code in raised:
+        assert status in explained[code], code

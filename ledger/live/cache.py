@@ -15,12 +15,13 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.errors import StoreError
 from ledger.live.rings import Kept, Ring
 from ledger.log.ledgerfile import LedgerFile
 from ledger.log.lookup import RunFile
-from ledger.log.snapshot import Snapshot
+from ledger.log.snapshot import AccountPart, Snapshot
 from ledger.model.said import SealedActor
 from ledger.model.state import Account
 
@@ -61,14 +62,18 @@ class LiveSnapshot(Struct, frozen=True, kw_only=True):
 
     format: int
     state: Snapshot
+    """Its accounts apart:"""
+    accounts: list[bytes]
+    """`AccountPart` as MessagePack, and"""
     marks: list[RunFile]
     actors: list[SealedActor]
     rings: dict[str, bytes]
-    """By account: `RingPart` by script as MessagePack, so that no step of writing it takes long."""
+    """by account, `RingPart` by script, likewise: so that no step of writing it takes long, and requests are answered meanwhile."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LiveSnapshot).decode
+_decode_account = msgspec.msgpack.Decoder(AccountPart).decode
 _decode_parts = msgspec.msgpack.Decoder(dict[str, RingPart]).decode
 
 
@@ -145,7 +150,9 @@ def encode_snapshot(state: Snapshot, marks: list[RunFile], rings: dict[str, dict
         account: _encode({name: packed(ring, actors, listed) for name, ring in of_account.items()})
         for account, of_account in rings.items()
     }
-    return _encode(LiveSnapshot(format=FORMAT, state=state, marks=marks, actors=listed, rings=parts))
+    accounts = [_encode(account) for account in state.accounts]
+    bare = replace(state, accounts=[])
+    return _encode(LiveSnapshot(format=FORMAT, state=bare, accounts=accounts, marks=marks, actors=listed, rings=parts))
 
 
 def decode_snapshot(content: bytes) -> LiveSnapshot | None:
@@ -153,7 +160,8 @@ def decode_snapshot(content: bytes) -> LiveSnapshot | None:
     with suppress(msgspec.MsgspecError):
         snapshot = _decode(content)
         if snapshot.format == FORMAT:
-            return snapshot
+            state = replace(snapshot.state, accounts=[_decode_account(account) for account in snapshot.accounts])
+            return replace(snapshot, state=state, accounts=[])
     return None
 
 

@@ -17,13 +17,15 @@ from msgspec.structs import replace
 from ledger.log.lookup import RunFile
 from ledger.model.state import Account, Script
 
-__all__ = ["PackedSnapshot", "Snapshot", "SnapshotFiles", "packed", "unpacked"]
+__all__ = ["AccountPart", "PackedSnapshot", "Snapshot", "SnapshotFiles", "packed", "unpacked"]
 
 _FORMAT: Final = 1
 _DIGEST_BYTES: Final = 32
 
 
-class _AccountPart(msgspec.Struct, frozen=True, array_like=True):
+class AccountPart(msgspec.Struct, frozen=True, array_like=True):
+    """An account in a snapshot."""
+
     name: str
     entries: int
     last: str
@@ -42,7 +44,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     topic_id: str
     recorded_at: str
     frontier: list[bytes]
-    accounts: list[_AccountPart]
+    accounts: list[AccountPart]
     events: list[RunFile]
     ids: list[RunFile]
 
@@ -60,10 +62,10 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Snapshot).decode
 
 
-def packed(accounts: dict[str, Account]) -> list[_AccountPart]:
+def packed(accounts: dict[str, Account]) -> list[AccountPart]:
     """Accounts in the form of a snapshot."""
     return [
-        _AccountPart(account.name, account.entries, account.last, account.scripts, account.routes, account.domains)
+        AccountPart(account.name, account.entries, account.last, account.scripts, account.routes, account.domains)
         for account in accounts.values()
     ]
 
@@ -73,7 +75,7 @@ def _shared(script: Script) -> Script:
     return replace(script, serving=script.newest) if script.newest == script.serving else script
 
 
-def unpacked(parts: list[_AccountPart]) -> dict[str, Account]:
+def unpacked(parts: list[AccountPart]) -> dict[str, Account]:
     """Accounts from a snapshot."""
     return {
         part.name: Account(

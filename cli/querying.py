@@ -17,6 +17,7 @@ from cli.messages import say
 from cli.opening import opened
 from cli.options import Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples
 from cli.output import emit_rows
+from cli.progress import counting
 from cli.tables import printable
 from ledger.errors import UsageError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ledger.query.resting import Rest
     from ledger.query.sql import Limits, Result
 
-__all__ = ["register"]
+__all__ = ["emit_result", "register"]
 
 _ENDINGS: Final = {".parquet": None, ".csv": Format.csv, ".json": Format.json, ".jsonl": Format.jsonl}
 _MANY_SHARDS: Final = 8
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
         "ledger sql \"FROM scripts_at('2022-11-28 09:00Z') SELECT script, author\"",
         "ledger sql 'FROM changes WHERE script = $script AND effective_at >= $since::TIMESTAMPTZ' -p script=checkout -p since=2022-11-28",
         "ledger sql 'FROM deployments' --output deployments.parquet",
+        "ledger sql 'FROM activations WHERE script = $script' -p script=checkout --bind report.answer",
         "ledger sql --views",
     )
     app.command(epilog=shown)(sql)
@@ -70,6 +72,14 @@ def sql(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE where it exists.")] = False,
+    binding: Annotated[
+        Path | None,
+        typer.Option(
+            "--bind",
+            metavar="FILE",
+            help="Write query, digest of the rows and checkpoints there, signed: `ledger check` asks it again.",
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, max=86_400, metavar="SECONDS", help="Stop it after so long.")
     ] = 60.0,
@@ -91,14 +101,15 @@ def sql(
     Views: entries, versions, deployments, changes, bindings, vars, secrets, modules, routes, domains, crons, queues,
     activations, scripts, rejected; scripts_at(TIME) is scripts as of a time.
 
-    On stderr it names the checkpoints that the answer rests on: `ledger checkpoint --shard N --at SIZE` prints one, signed.
+    On stderr it names the checkpoints that the answer rests on: `ledger checkpoint --shard N --at SIZE` prints one, signed. With
+    --bind the ledger's key signs the answer with them, where its keys are; the statement must have one answer (no clock, no chance).
     """
     from ledger.query.parameters import parse_parameters
     from ledger.query.resting import rests_on
     from ledger.query.sql import Limits, describe_views, run_sql
 
     chosen = chosen_format(output, as_json)
-    _check_output(into, force=force, views=views)
+    _check_output(into, binding, force=force, views=views)
     values = parse_parameters(parameters or ())
     with opened(ledger, keys, known_at) as found:
         if views:
@@ -107,21 +118,32 @@ def sql(
             emit_rows(names, [[getattr(row, name) for name in names] for row in helped], chosen)
             return
         limits, text = Limits(seconds=timeout, memory_mb=memory, rows=max_rows), _statement(statement, file)
-        if into is None:
-            _emit(run_sql(found, text, limits, values), chosen)
+        if binding is not None:
+            _bind(found, text, limits, values, (into, chosen, binding), replace=force)
+        elif into is None:
+            emit_result(run_sql(found, text, limits, values), chosen)
         else:
             _write(found, text, limits, values, into, replace=force)
         _say_rests(rests_on(found))
 
 
-def _check_output(into: Path | None, *, force: bool, views: bool) -> None:
-    """Whether what is asked of `--output` can be done, before the question is."""
-    if into is None:
+def _check_output(into: Path | None, binding: Path | None, *, force: bool, views: bool) -> None:
+    """Whether what is asked of `--output` and `--bind` can be done, before the question is."""
+    if binding is not None:
+        if views:
+            raise UsageError("bad_output", "--views is no answer that could be bound", "bind a SELECT")
+        if into is not None and into.suffix.lower() == ".parquet":
+            raise UsageError("bad_output", "a bound answer is written as text", "name a .csv, .json or .jsonl file")
+        if not force:
+            check_absent(binding)
+    if into is None and binding is None:
         if force:
-            raise UsageError("bad_output", "--force belongs to --output")
+            raise UsageError("bad_output", "--force belongs to --output and --bind")
         return
     if views:
         raise UsageError("bad_output", "--views is printed, not written", "ledger sql --views --format csv > FILE")
+    if into is None:
+        return
     if into.suffix.lower() not in _ENDINGS:
         raise UsageError(
             "bad_output",
@@ -132,7 +154,8 @@ def _check_output(into: Path | None, *, force: bool, views: bool) -> None:
         check_absent(into)
 
 
-def _emit(result: "Result", chosen: Format) -> None:
+def emit_result(result: "Result", chosen: Format) -> None:
+    """Print the rows of a statement."""
     is_json = [kind == "JSON" for kind in result.types]
     rows = (
         [_parsed(value) if json_ else value for value, json_ in zip(row, is_json, strict=True)] for row in result.rows
@@ -146,17 +169,46 @@ def _write(
     """The question's own process may write no file: its answer comes back here and is written whole."""
     from ledger.query.sql import run_sql, run_sql_to_parquet
 
-    chosen = _ENDINGS[into.suffix.lower()]
-    if chosen is None:
+    if _ENDINGS[into.suffix.lower()] is None:
         written = run_sql_to_parquet(found, text, limits, values)
-        count, data = written.rows, written.data
+        _save(into, written.data, written.rows, replace=replace)
     else:
-        result = run_sql(found, text, limits, values)
-        with redirect_stdout(io.StringIO(newline="")) as answer:
-            _emit(result, chosen)
-        count, data = len(result.rows), answer.getvalue().encode()
+        _write_result(run_sql(found, text, limits, values), into, replace=replace)
+
+
+def _bind(
+    found: "OpenLedger",
+    text: str,
+    limits: "Limits",
+    values: Mapping[str, str],
+    where: tuple[Path | None, Format, Path],
+    *,
+    replace: bool,
+) -> None:
+    """The statement is written first: rows that nobody can check later are not what was asked for."""
+    from ledger.query.binding import bind
+
+    into, chosen, binding = where
+    with counting("reading the log") as progress:
+        bound = bind(found, text, limits, values, progress)
+    write_file(binding, bound.data, replace=replace)
+    if into is None:
+        emit_result(bound.result, chosen)
+    else:
+        _write_result(bound.result, into, replace=replace)
+    rows = _count(len(bound.result.rows), "row", "rows")
+    say(f"bound {rows} in {printable(str(binding))}; people are pseudonyms in it, and the order of rows is not bound")
+
+
+def _write_result(result: "Result", into: Path, *, replace: bool) -> None:
+    with redirect_stdout(io.StringIO(newline="")) as answer:
+        emit_result(result, _ENDINGS[into.suffix.lower()] or Format.csv)
+    _save(into, answer.getvalue().encode(), len(result.rows), replace=replace)
+
+
+def _save(into: Path, data: bytes, rows: int, *, replace: bool) -> None:
     write_file(into, data, replace=replace)
-    say(f"wrote {_count(count, 'row', 'rows')} to {printable(str(into))}")
+    say(f"wrote {_count(rows, 'row', 'rows')} to {printable(str(into))}")
 
 
 def _say_rests(rests: "Sequence[Rest]") -> None:

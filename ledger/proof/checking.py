@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from ledger.errors import IntegrityError, UsageError
 from ledger.model import times
 from ledger.model.entries import Entry
-from ledger.proof import accounts, growth, receipts
+from ledger.proof import accounts, boundanswers, growth, receipts
 from ledger.proof.accounts import AccountProof
+from ledger.proof.answerchecks import CheckedAnswer, check_answer
 from ledger.proof.checkpoints import Checkpoint, format_hash
 from ledger.proof.completeness import Ending, ProvedAccount, verify_account
 from ledger.proof.cosignatures import WitnessPolicy, judge
@@ -22,7 +23,16 @@ from ledger.proof.notes import Verifier
 from ledger.proof.receipts import Receipt
 from ledger.proof.wording import described, read_entry, says, who
 
-__all__ = ["Checked", "CheckedAccount", "CheckedEntry", "CheckedGrowth", "Witnessed", "check_proof", "needs_entry"]
+__all__ = [
+    "Checked",
+    "CheckedAccount",
+    "CheckedEntry",
+    "CheckedGrowth",
+    "Witnessed",
+    "check_proof",
+    "is_answer",
+    "needs_entry",
+]
 
 
 class Witnessed(Struct, frozen=True, kw_only=True):
@@ -109,13 +119,18 @@ class CheckedAccount(Struct, frozen=True, kw_only=True, tag_field="kind", tag="a
     witnessed: Witnessed | None = None
 
 
-Checked = CheckedEntry | CheckedGrowth | CheckedAccount
+Checked = CheckedEntry | CheckedGrowth | CheckedAccount | CheckedAnswer
 C = TypeVar("C", CheckedEntry, CheckedGrowth, CheckedAccount)
 
 
 def needs_entry(data: bytes) -> bool:
     """Whether the file proves an entry that lies in another one."""
     return data.startswith(receipts.FIRST_LINE.encode())
+
+
+def is_answer(data: bytes) -> bool:
+    """Whether the file is a bound answer, which can be asked again where the ledger is."""
+    return data.startswith(boundanswers.FIRST_LINE.encode())
 
 
 def check_proof(data: bytes, key: Verifier, entry: bytes | None = None, policy: WitnessPolicy | None = None) -> Checked:
@@ -130,7 +145,7 @@ def check_proof(data: bytes, key: Verifier, entry: bytes | None = None, policy: 
     Raises:
         IntegrityError: what it claims does not hold; `unwitnessed`, where it holds and too few have cosigned; `unknown_proof`,
             where it is no proof file.
-        UsageError: `entry_missing`, `entry_unneeded`.
+        UsageError: `entry_missing`, `entry_unneeded`, `witnesses_unneeded`.
         InputError: `log_is_witness`.
     """
     if needs_entry(data):
@@ -146,7 +161,17 @@ def check_proof(data: bytes, key: Verifier, entry: bytes | None = None, policy: 
     if data.startswith(accounts.FIRST_LINE.encode()):
         account = accounts.parse_account_proof(data)
         return _with_witnesses(_check_account(account, key), account.note, key, policy)
-    raise IntegrityError("unknown_proof", "it is no proof file", "proof files are what `ledger prove` writes")
+    if is_answer(data):
+        if policy is not None:
+            raise UsageError(
+                "witnesses_unneeded",
+                "a bound answer has no cosignatures",
+                "have the log's checkpoints witnessed: ledger verify --witness",
+            )
+        return check_answer(data, key)
+    raise IntegrityError(
+        "unknown_proof", "it is no proof file", "proof files are what `ledger prove` and `ledger sql --bind` write"
+    )
 
 
 def _with_witnesses(checked: C, note: bytes, key: Verifier, policy: WitnessPolicy | None) -> C:

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 import duckdb
 import msgspec
+from msgspec import structs
 
 from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, read_ledger_file
@@ -88,6 +89,33 @@ class OpenLedger:
         """Another database of the same views, whose columns `author` hold names: for questions in SQL."""
         return self._connect(self.person if self.people else "pseudonym")
 
+    def connect_unnamed(self, *, backwards: bool = False) -> duckdb.DuckDBPyConnection:
+        """Another one, whose columns `author` hold pseudonyms, whoever asks; `backwards` reads the log from its end, in one thread."""
+        shards = self.shards
+        if backwards:
+            shards = tuple(
+                structs.replace(shard, packs=shard.packs[::-1], segments=shard.segments[::-1]) for shard in shards[::-1]
+            )
+        connection = self._connect("pseudonym", shards)
+        if backwards:
+            connection.execute("SET threads = 1")
+        return connection
+
+    def as_known(self, known_at: datetime | None, sizes: Sequence[int] | None = None) -> "OpenLedger":
+        """The same ledger as it was known at a time (None: now) or had these sizes, for as long as this one is open."""
+        twin = OpenLedger(
+            self.location,
+            self.about,
+            self.store,
+            self.root,
+            self.key_store,
+            known_at=known_at,
+            accounts=self.accounts,
+            sizes=sizes,
+        )
+        self._resources.callback(twin.close)
+        return twin
+
     def sees(self, account: str | None) -> bool:
         """Whether an entry of this account (None: of none) is one that whoever asks may see."""
         return self.accounts is None or account in self.accounts
@@ -155,22 +183,35 @@ class OpenLedger:
         blobs = BlobStore(self.store)
         return lambda digest: blobs.get(digest).decode()
 
-    def _connect(self, person: views.PersonName | str) -> duckdb.DuckDBPyConnection:
+    def _connect(
+        self, person: views.PersonName | str, shards: Sequence[ShardPrefix] | None = None
+    ) -> duckdb.DuckDBPyConnection:
         connection = views.connect(
-            self.shards, blob=self._blob_reader(), person=person, known_at=self.known_at, accounts=self.accounts
+            self.shards if shards is None else shards,
+            blob=self._blob_reader(),
+            person=person,
+            known_at=self.known_at,
+            accounts=self.accounts,
         )
         self._resources.callback(views.close_quietly, connection)
         return connection
 
 
 @contextmanager
-def open_ledger(location: str, *, keys: str | None = None, known_at: datetime | None = None) -> Iterator[OpenLedger]:
+def open_ledger(
+    location: str,
+    *,
+    keys: str | None = None,
+    known_at: datetime | None = None,
+    sizes: Sequence[int] | None = None,
+) -> Iterator[OpenLedger]:
     """Open a ledger for reading.
 
     Args:
         location: its directory or object store URL.
         keys: location of its key store; default `keys/` in the ledger's directory. Without one, people stay pseudonyms.
         known_at: see only what had been recorded by then: of each shard the prefix that a reader could have seen. None: all.
+        sizes: of each shard see no more than so many entries. None: all.
 
     Raises:
         NotFoundError: `no_ledger`, `keys_missing`.
@@ -185,7 +226,7 @@ def open_ledger(location: str, *, keys: str | None = None, known_at: datetime | 
         else:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-log-")))
             copy_log(store, root)
-        opened = OpenLedger(location, about, store, root, key_store_of(store, keys), known_at=known_at)
+        opened = OpenLedger(location, about, store, root, key_store_of(store, keys), known_at=known_at, sizes=sizes)
         stack.callback(opened.close)
         yield opened
 

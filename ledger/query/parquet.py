@@ -10,6 +10,8 @@ from typing import Final
 
 import duckdb
 
+from ledger.query.statements import without_end
+
 __all__ = ["ParquetPipe"]
 
 _WIDE: Final = {"HUGEINT", "UHUGEINT"}
@@ -49,18 +51,11 @@ class ParquetPipe:
 
 def _typed(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, str]) -> str:
     """The SELECT with types that a file can have; DuckDB itself gives numbers to columns of the same name."""
-    source = f"FROM (\n{_without_end(select)}\n)"  # a comment may be its last line
+    source = f"FROM (\n{without_end(select)}\n)"  # a comment may be its last line
     columns = connection.execute(f"{source} LIMIT 0", dict(parameters)).description or []
     wide = [_quoted(column[0]) for column in columns if str(column[1]) in _WIDE]
     replaced = f" REPLACE ({', '.join(f'{name}::DECIMAL(38, 0) AS {name}' for name in wide)})" if wide else ""
     return f"SELECT *{replaced} {source}"
-
-
-def _without_end(select: str) -> str:
-    """A statement up to the semicolon after it, if there is one."""
-    text = select.encode()
-    ends = [at for at, _ in duckdb.tokenize(select) if text[at : at + 1] == b";"]  # none within a string is a token
-    return text[: ends[0]].decode() if ends else select
 
 
 def _quoted(name: str) -> str:

@@ -24,6 +24,7 @@ from ledger.witness.stored import cosigned_checkpoint
 
 __all__ = [
     "MadeReceipt",
+    "check_within",
     "checkpoint_at",
     "cosigned_reaching",
     "growth_between",
@@ -88,7 +89,7 @@ def make_receipt(
     found = tree or tree_of(ledger, entry.shard)
     signed = found.note if note is None else note
     checkpoint = open_checkpoint(signed, key)
-    _compare(checkpoint, found)
+    check_within(checkpoint, found)
     if entry.index >= checkpoint.size:
         what = f"the checkpoint is of {checkpoint.size} entries, before {entry.shard}/{entry.index}"
         raise NotFoundError("entry_too_new", what, "take a newer checkpoint")
@@ -143,7 +144,7 @@ def growth_between(ledger: OpenLedger, old: bytes, new: bytes, tree: ShardTree |
         raise UsageError("wrong_order", "the first checkpoint is of more entries than the second", "swap them")
     found = tree or tree_of(ledger, shard_of(ledger, old))
     for checkpoint in checkpoints:
-        _compare(checkpoint, found)
+        check_within(checkpoint, found)
     path = tuple(found.consistency(checkpoints[0].size, checkpoints[1].size))
     growth = Growth(path=path, old=old, new=new)
     verify_growth(growth, key)
@@ -178,7 +179,12 @@ def only_shard(ledger: OpenLedger, shard: int | None) -> int:
     return shard or 0
 
 
-def _compare(checkpoint: Checkpoint, tree: ShardTree) -> None:
+def check_within(checkpoint: Checkpoint, tree: ShardTree) -> None:
+    """Whether the log has what a checkpoint stands for, unchanged.
+
+    Raises:
+        IntegrityError: `rollback`, `fork`; `root_mismatch`, where the log is not even what its own checkpoint was signed for.
+    """
     if checkpoint.size > tree.size:
         raise RollbackError(expected=checkpoint.size, found=tree.size)
     root = tree.root(checkpoint.size)

@@ -6,14 +6,12 @@ load no extension; its settings are locked; it has no temporary directory. The d
 process that cannot write files, has a memory limit and is killed when its time is over.
 """
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import duckdb
-import msgspec
 from msgspec import Struct
 
 from ledger.errors import LedgerError, UsageError
@@ -22,19 +20,23 @@ from ledger.query.confined import run_confined
 from ledger.query.opened import OpenLedger
 from ledger.query.parameters import check_parameters
 from ledger.query.parquet import ParquetPipe
+from ledger.query.rowdigest import digest_rows
+from ledger.query.statements import Statement, read_only
+from ledger.query.steady import check_steady
 from ledger.storage import layout
 
-__all__ = ["Limits", "ParquetResult", "Result", "ViewHelp", "describe_views", "run_sql", "run_sql_to_parquet"]
+__all__ = [
+    "Limits",
+    "ParquetResult",
+    "Result",
+    "ViewHelp",
+    "describe_views",
+    "run_sql",
+    "run_sql_steadily",
+    "run_sql_to_parquet",
+]
 
 T = TypeVar("T")
-
-_READING_NODES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-"""Every other node of a query (`COPY_QUERY_NODE`, `INSERT_QUERY_NODE`, ...) does more than read."""
-
-_FORBIDDEN_FUNCTIONS: Final = {"query", "json_execute_serialized_sql"}
-"""They run SQL from a string, whose syntax tree is not seen here."""
-
-_EXPLAIN = re.compile(r"\s*(explain(?:\s+analyze)?)\s(.*)", re.IGNORECASE | re.DOTALL)
 
 _HELP: Final = """
 SELECT table_name AS view, view_comment, column_name AS column, data_type AS type, columns.comment AS meaning
@@ -43,6 +45,14 @@ JOIN (SELECT view_name, comment AS view_comment FROM duckdb_views() WHERE NOT in
 WHERE NOT starts_with(table_name, '_')
 ORDER BY table_name, column_index
 """
+
+
+_NAMES: Final = """
+SELECT
+    (SELECT list(DISTINCT function_name) FROM duckdb_functions() WHERE stability = 'VOLATILE'),
+    (SELECT list(view_name) FROM duckdb_views() WHERE NOT internal AND NOT starts_with(view_name, '_'))
+"""
+"""Functions that give another value each time they are asked, and the documented views."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -66,12 +76,6 @@ class ParquetResult(Struct, frozen=True, kw_only=True):
 
     rows: int
     data: bytes
-
-
-class _Statement(Struct, frozen=True):
-    text: str
-    parameters: frozenset[str]
-    is_plan: bool
 
 
 class ViewHelp(Struct, frozen=True, kw_only=True):
@@ -112,6 +116,30 @@ def run_sql_to_parquet(
     return _confined(ledger, lambda: _parquet(ledger, sql, allowed, parameters or {}), allowed)
 
 
+def run_sql_steadily(
+    ledger: OpenLedger,
+    sql: str,
+    limits: Limits | None = None,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    twice: bool = True,
+) -> Result:
+    """The answer of a statement that has one: the same later and elsewhere, from the same entries. People are pseudonyms.
+
+    Args:
+        ledger: what is asked.
+        sql: as for `run_sql`, which raises too.
+        limits: likewise, for all of it.
+        parameters: likewise.
+        twice: whether it is asked again with the log read in another order, and both answers compared.
+
+    Raises:
+        UsageError: `answer_unsteady`; `sql_no_rows`, of a statement whose answer is a plan.
+    """
+    allowed = limits or Limits()
+    return _confined(ledger, lambda: _steady_answer(ledger, sql, allowed, parameters or {}, twice=twice), allowed)
+
+
 def _confined(ledger: OpenLedger, work: Callable[[], T], limits: Limits) -> T:
     _ = ledger.shards, ledger.people  # found once, in this process
 
@@ -123,7 +151,35 @@ def _confined(ledger: OpenLedger, work: Callable[[], T], limits: Limits) -> T:
 
 def _answer(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str]) -> Result:
     statement = _checked(sql, limits, parameters)
-    connection = ledger.connect_named()
+    return _rows_of(ledger, ledger.connect_named(), statement, limits, parameters)
+
+
+def _steady_answer(
+    ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str], *, twice: bool
+) -> Result:
+    statement = _checked(sql, limits, parameters)
+    connection = ledger.connect_unnamed()
+    (volatile, views_named) = connection.execute(_NAMES).fetchone() or ([], [])
+    check_steady(statement, views_named, volatile)
+    result = _rows_of(ledger, connection, statement, limits, parameters)
+    if twice:
+        again = _rows_of(ledger, ledger.connect_unnamed(backwards=True), statement, limits, parameters)
+        if digest_rows(result.rows) != digest_rows(again.rows):
+            raise UsageError(
+                "answer_unsteady",
+                "the answer depends on the order in which the log is read: asked twice, it had other rows",
+                "give LIMIT, lists, first() and row numbers an ORDER BY that leaves no two rows alike",
+            )
+    return result
+
+
+def _rows_of(
+    ledger: OpenLedger,
+    connection: duckdb.DuckDBPyConnection,
+    statement: Statement,
+    limits: Limits,
+    parameters: Mapping[str, str],
+) -> Result:
     _confine(connection, ledger, limits)
     with _sql_errors(limits), _deadline(connection, limits.seconds):
         cursor = connection.execute(statement.text, dict(parameters))
@@ -148,9 +204,9 @@ def _parquet(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[s
     return ParquetResult(rows=count, data=data)
 
 
-def _checked(sql: str, limits: Limits, parameters: Mapping[str, str]) -> _Statement:
+def _checked(sql: str, limits: Limits, parameters: Mapping[str, str]) -> Statement:
     with _sql_errors(limits), duckdb.connect() as parser:
-        statement = _read_only(parser, sql)
+        statement = read_only(parser, sql)
     check_parameters(statement.parameters, parameters)
     return statement
 
@@ -186,59 +242,6 @@ def _confine(
     connection.execute(f"SET memory_limit = '{int(limits.memory_mb)}MB'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-
-
-def _read_only(connection: duckdb.DuckDBPyConnection, sql: str) -> _Statement:
-    """The statement, where it is one that only reads.
-
-    The grammar decides, not words. EXPLAIN ANALYZE runs what it explains, so that is taken apart and put together again.
-    """
-    explain = _EXPLAIN.fullmatch(sql)
-    body = explain[2] if explain else sql
-    statements = connection.extract_statements(body)
-    if len(statements) != 1:
-        what = f"{len(statements) or 'no'} statements"
-        raise UsageError("sql_not_read_only", f"the SQL holds {what}; exactly one is answered", "give one SELECT")
-    kind = statements[0].type
-    if kind != duckdb.StatementType.SELECT:
-        raise UsageError(
-            "sql_not_read_only",
-            f"{kind.name} statements are not answered: the ledger is only read",
-            "give a SELECT (WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN work too)",
-        )
-    select = statements[0].query
-    _check_tree(connection, select)
-    return _Statement(
-        f"{explain[1]} {select}" if explain else select, frozenset(statements[0].named_parameters), explain is not None
-    )
-
-
-def _check_tree(connection: duckdb.DuckDBPyConnection, select: str) -> None:
-    """Refuse a SELECT that holds more than reading somewhere in it."""
-    row = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [select]).fetchone()
-    try:
-        tree = msgspec.json.decode(row[0]) if row else {"error": True}
-    except RecursionError as error:
-        raise UsageError("bad_sql", "the statement is nested too deeply", "split the long expression") from error
-    if tree["error"]:
-        raise UsageError("sql_not_read_only", f"not a question: {tree.get('error_message')}", "give one SELECT")
-    pending: list[Any] = [tree["statements"]]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, list):
-            pending.extend(node)
-        elif isinstance(node, dict):
-            pending.extend(node.values())
-            kind, function = str(node.get("type")), str(node.get("function_name")).lower()
-            if kind.endswith("_NODE") and kind not in _READING_NODES:
-                what = kind.removesuffix("_NODE").removesuffix("_QUERY")
-                raise UsageError(
-                    "sql_not_read_only",
-                    f"{what} in a query is not answered: the ledger is only read",
-                    "give one SELECT",
-                )
-            if function in _FORBIDDEN_FUNCTIONS:
-                raise UsageError("sql_refused", f"refused: the function {function}", "write the query itself")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from ledger.errors import LedgerError, UsageError
 
-__all__ = ["run_confined"]
+__all__ = ["GRACE_SECONDS", "outcome_of", "run_confined"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,9 @@ _TOO_MUCH_MEMORY: Final = (
 
 
 def run_confined(work: Callable[[], T], *, seconds: float, memory_bytes: int) -> T:
-    """Do the work in a forked child and return its result, which must be picklable. To be called while no thread runs.
+    """Do the work in a forked child and return its result, which must be picklable.
+
+    To be called while no other thread runs; a program that has some asks `ledger.query.helper`.
 
     The child cannot write to files (a size limit of 0), so what went wrong with every other guard would still change nothing.
 
@@ -89,7 +91,7 @@ def _be_child(work: Callable[[], T], writing: int, watched: int, memory_bytes: i
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         resource.setrlimit(resource.RLIMIT_DATA, (_mapped_bytes() + memory_bytes + OVERHEAD_BYTES,) * 2)
         with open(writing, "wb") as pipe:
-            pipe.write(pickle.dumps(_outcome(work)))
+            pipe.write(pickle.dumps(outcome_of(work)))
         status = 0
     finally:
         os._exit(status)
@@ -109,7 +111,7 @@ def _end_with_parent(watched: int) -> None:
     os._exit(1)
 
 
-def _outcome(work: Callable[[], T]) -> tuple[bool, T | None, tuple[type[LedgerError], tuple[str, str, str]] | None]:
+def outcome_of(work: Callable[[], T]) -> tuple[bool, T | None, tuple[type[LedgerError], tuple[str, str, str]] | None]:
     """Whether it was done, its result, and the error as what can be pickled."""
     try:
         return True, work(), None

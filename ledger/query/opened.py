@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import duckdb
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
 from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, read_ledger_file
@@ -25,10 +25,22 @@ from ledger.storage.local import LocalStore
 from ledger.storage.opening import open_store
 from ledger.storage.store import Store
 
-__all__ = ["OpenLedger", "key_store_of", "open_ledger", "read_about"]
+__all__ = ["OpenLedger", "Seen", "key_store_of", "open_ledger", "read_about", "reopen"]
 
 _Answer = TypeVar("_Answer")
 _SEPARATOR: Final = "\x1f"
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """An opened ledger as it is told to another process."""
+
+    location: str
+    about: LedgerFile
+    root: str
+    keys: str | None
+    known_at: datetime | None
+    accounts: tuple[str, ...] | None
+    shards: tuple[ShardPrefix, ...]
 
 
 class OpenLedger:
@@ -45,6 +57,7 @@ class OpenLedger:
         root: Path,
         key_store: Store | None,
         *,
+        keys: str | None = None,
         known_at: datetime | None = None,
         accounts: Sequence[str] | None = None,
         sizes: Sequence[int] | None = None,
@@ -56,6 +69,8 @@ class OpenLedger:
         """Where the segments lie as files: the ledger's own directory, or a copy of the log where it is an object store."""
         self.key_store = key_store
         """Where the keys are; None where there are none: then people are pseudonyms, and secrets cannot be tested."""
+        self.keys = keys
+        """Where they were said to be."""
         self.people = None if key_store is None else PeopleReader(key_store)
         self.known_at = known_at
         """Nothing that was recorded later is seen; None where all is."""
@@ -109,6 +124,7 @@ class OpenLedger:
             self.store,
             self.root,
             self.key_store,
+            keys=self.keys,
             known_at=known_at,
             accounts=self.accounts,
             sizes=sizes,
@@ -119,6 +135,18 @@ class OpenLedger:
     def sees(self, account: str | None) -> bool:
         """Whether an entry of this account (None: of none) is one that whoever asks may see."""
         return self.accounts is None or account in self.accounts
+
+    def seen(self) -> "Seen":
+        """What another process needs to see just this."""
+        return Seen(
+            location=self.location,
+            about=self.about,
+            root=str(self.root),
+            keys=self.keys,
+            known_at=self.known_at,
+            accounts=self.accounts,
+            shards=self.shards,
+        )
 
     def author(self, value: str | None) -> str | None:
         """The name of a person (e-mail address, else id) from a column `author` of `connection`, else their pseudonym."""
@@ -226,9 +254,32 @@ def open_ledger(
         else:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-log-")))
             copy_log(store, root)
-        opened = OpenLedger(location, about, store, root, key_store_of(store, keys), known_at=known_at, sizes=sizes)
+        opened = OpenLedger(
+            location, about, store, root, key_store_of(store, keys), keys=keys, known_at=known_at, sizes=sizes
+        )
         stack.callback(opened.close)
         yield opened
+
+
+@contextmanager
+def reopen(seen: Seen) -> Iterator[OpenLedger]:
+    """Open, in another process, what was opened in one: the same entries, without looking for them again; raises as `open_ledger`."""
+    store = open_store(seen.location)
+    opened = OpenLedger(
+        seen.location,
+        seen.about,
+        store,
+        Path(seen.root),
+        key_store_of(store, seen.keys),
+        keys=seen.keys,
+        known_at=seen.known_at,
+        accounts=seen.accounts,
+    )
+    opened.__dict__["shards"] = seen.shards  # where the property keeps them once they were found
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def read_about(location: str) -> tuple[Store, LedgerFile]:

@@ -9,6 +9,7 @@ process that cannot write files, has a memory limit and is killed when its time 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import duckdb
@@ -17,7 +18,8 @@ from msgspec import Struct
 from ledger.errors import LedgerError, UsageError
 from ledger.query import views
 from ledger.query.confined import run_confined
-from ledger.query.opened import OpenLedger
+from ledger.query.helper import is_alone, run_beside
+from ledger.query.opened import OpenLedger, Seen, reopen
 from ledger.query.parameters import check_parameters
 from ledger.query.parquet import ParquetPipe
 from ledger.query.rowdigest import digest_rows
@@ -105,7 +107,7 @@ def run_sql(
         IntegrityError: `segment_unreadable`.
     """
     allowed = limits or Limits()
-    return _confined(ledger, lambda: _answer(ledger, sql, allowed, parameters or {}), allowed)
+    return _confined(ledger, partial(_answer, sql=sql, limits=allowed, parameters=dict(parameters or {})), allowed)
 
 
 def run_sql_to_parquet(
@@ -113,7 +115,7 @@ def run_sql_to_parquet(
 ) -> ParquetResult:
     """The same as a Parquet file; raises besides `sql_no_rows`, of a statement whose answer is a plan."""
     allowed = limits or Limits()
-    return _confined(ledger, lambda: _parquet(ledger, sql, allowed, parameters or {}), allowed)
+    return _confined(ledger, partial(_parquet, sql=sql, limits=allowed, parameters=dict(parameters or {})), allowed)
 
 
 def run_sql_steadily(
@@ -137,16 +139,27 @@ def run_sql_steadily(
         UsageError: `answer_unsteady`; `sql_no_rows`, of a statement whose answer is a plan.
     """
     allowed = limits or Limits()
-    return _confined(ledger, lambda: _steady_answer(ledger, sql, allowed, parameters or {}, twice=twice), allowed)
+    work = partial(_steady_answer, sql=sql, limits=allowed, parameters=dict(parameters or {}), twice=twice)
+    return _confined(ledger, work, allowed)
 
 
-def _confined(ledger: OpenLedger, work: Callable[[], T], limits: Limits) -> T:
-    _ = ledger.shards, ledger.people  # found once, in this process
+def _confined(ledger: OpenLedger, ask: Callable[[OpenLedger], T], limits: Limits) -> T:
+    """The answer, from a child of this process where it may fork, else from a helper's."""
 
     def answer() -> T:
-        return run_confined(work, seconds=limits.seconds, memory_bytes=limits.memory_mb * 1_000_000)
+        _ = ledger.shards, ledger.people  # found once, in this process
+        seconds, memory_bytes = limits.seconds, limits.memory_mb * 1_000_000
+        if is_alone():
+            return run_confined(lambda: ask(ledger), seconds=seconds, memory_bytes=memory_bytes)
+        work = partial(_ask_elsewhere, ask, ledger.seen())
+        return run_beside(work, seconds=seconds, memory_bytes=memory_bytes)
 
     return ledger.again_if_compacted(answer)
+
+
+def _ask_elsewhere(ask: Callable[[OpenLedger], T], seen: Seen) -> T:
+    with reopen(seen) as ledger:
+        return ask(ledger)
 
 
 def _answer(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str]) -> Result:

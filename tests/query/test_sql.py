@@ -192,6 +192,7 @@ def test_a_mistake_of_ours_is_not_taken_for_a_lack_of_memory(guarded: Path, monk
     def fail(*_arguments: object) -> None:
         raise ValueError("out of cheese")
 
+    monkeypatch.setattr(sql_module, "is_alone", lambda: True)
     monkeypatch.setattr(sql_module, "_confine", fail)
     with pytest.raises(LedgerError, match="ValueError: out of cheese") as caught:
         ask(guarded, "SELECT 1")

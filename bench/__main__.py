@@ -15,6 +15,7 @@ from bench.consume import consume
 from bench.core import measure_core
 from bench.growth import measure_growth
 from bench.latency import measure_latency
+from bench.live import measure_live
 from bench.load import Load
 from bench.machine import machine
 from bench.memory import measure_memory
@@ -41,7 +42,7 @@ PARTS: Final = (
     "verify",
     "compaction",
 )
-ON_DEMAND: Final = ("growth",)
+ON_DEMAND: Final = ("growth", "live")
 """Parts that say something only at sizes that take minutes."""
 _ON_A_BROKER: Final = frozenset(("consume", "scaling", "outage", "latency"))
 RESULTS: Final = ROOT / "bench" / "results" / "latest.json"
@@ -122,6 +123,9 @@ def _measure(options: Options, work: Path) -> Report:
     if "restart" in wanted:
         _say(f"restart: a log of {options.entries:,} entries")
         report.restart = measure_restart(options.entries, work)
+    if "live" in wanted:
+        _say(f"live: a server's view of {options.entries:,} entries")
+        report.live = measure_live(options.entries, work)
     if "growth" in wanted:
         _say(f"growth: {options.entries:,} events of the same scripts")
         report.growth = measure_growth(options.entries, work)

@@ -11,7 +11,7 @@ import msgspec
 
 from bench.workers import ROOT, environment
 
-__all__ = ["measured_by", "resident_bytes"]
+__all__ = ["measured_by", "own_bytes", "resident_bytes"]
 
 T = TypeVar("T")
 
@@ -38,3 +38,9 @@ def resident_bytes() -> int:
     """The resident memory of this process, garbage collected before."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def own_bytes() -> int:
+    """What is resident and the process's own: pages of mapped files are the system's to take back."""
+    gc.collect()
+    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) * 1024

@@ -1,7 +1,6 @@
 """Growth: whether a writer's memory stays the same while its log grows and its scripts do not become more."""
 
 import argparse
-import gc
 import os
 from itertools import islice
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bench.children import measured_by
+from bench.children import measured_by, own_bytes
 from bench.ledgers import begin_ledger, write_until
 from bench.places import new_place
 from bench.uploads import upload
@@ -55,18 +54,10 @@ def _main() -> None:
     _, writer = begin_ledger(options.directory / "ledger", options.directory / "cache")
     records = (upload(number, number % _SCRIPTS).record for number in range(events))
     write_until(writer, islice(records, early), early)
-    early_bytes = _own_bytes()
+    early_bytes = own_bytes()
     write_until(writer, records, events)
-    growth = Growth(
-        events=events, scripts=_SCRIPTS, early_events=early, early_bytes=early_bytes, end_bytes=_own_bytes()
-    )
+    growth = Growth(events=events, scripts=_SCRIPTS, early_events=early, early_bytes=early_bytes, end_bytes=own_bytes())
     os.write(1, msgspec.json.encode(growth))
-
-
-def _own_bytes() -> int:
-    """What is resident and the process's own: pages of mapped files are the system's to take back."""
-    gc.collect()
-    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) * 1024
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from bench.consume import Consumed, Contender
 from bench.core import Core
 from bench.growth import Growth
 from bench.latency import Latency
+from bench.live import Live
 from bench.machine import Machine
 from bench.memory import Memory
 from bench.outage import Outage
@@ -34,6 +35,12 @@ MAX_RESTART_S: Final = 3.0
 """From the start of a process to a shard that can be appended to; with 1,000,000 entries, 100,000 scripts and a snapshot."""
 MAX_REREAD_S: Final = 60.0
 """The same, the whole log read again."""
+MAX_OPEN_S: Final = 1.5
+"""To open a server's view of 1,000,000 entries and 20,000 scripts, with a snapshot."""
+MAX_SEEN_MS: Final = 10.0
+"""From a durable segment to its entries being visible there."""
+MAX_HELD_BYTES: Final = 12_288.0
+"""Of a server's memory for a script with ten versions and ten deployments or more, its manifest included."""
 MAX_SCRIPT_BYTES: Final = 2048.0
 """Of memory for a script, beyond its manifest."""
 MAX_MADE_MS: Final = 5.0
@@ -72,6 +79,7 @@ class Report(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     restart: Restart | None = None
     growth: Growth | None = None
+    live: Live | None = None
     proofs: Proofs | None = None
     verify: Verified | None = None
     compaction: Compaction | None = None
@@ -96,6 +104,11 @@ def goals(report: Report) -> list[Goal]:
     if report.restart is not None:
         found.append(at_most("restart with a snapshot", report.restart.with_snapshot_s, MAX_RESTART_S, "s"))
         found.append(at_most("restart without", report.restart.without_s, MAX_REREAD_S, "s"))
+    if report.live is not None:
+        found.append(at_most("a server's view opened from a snapshot", report.live.open_s, MAX_OPEN_S, "s"))
+        found.append(at_most("an entry seen there, median", report.live.seen_ms, MAX_SEEN_MS, "ms"))
+        held = report.live.own_bytes / report.live.scripts
+        found.append(at_most("memory there for a script", held, MAX_HELD_BYTES, "bytes"))
     if report.growth is not None:
         name = f"memory after {report.growth.events:,} events / after {report.growth.early_events:,}"
         found.append(at_most(name, report.growth.ratio, MAX_MEMORY_GROWTH, ""))
@@ -227,6 +240,23 @@ def _memory(memory: Memory) -> Titled:
     return title, table
 
 
+def _live(live: Live) -> Titled:
+    title = (
+        f"A server's view of {live.entries:,} entries, {live.scripts:,} scripts; the first time, without a snapshot, "
+        f"it took {live.first_open_s:.1f} s to open"
+    )
+    table = new_table("opened s", "own MB", "bytes/script", "ten deployments µs", "entry seen ms, median", "at most")
+    table.add_row(
+        f"{live.open_s:.2f}",
+        f"{live.own_bytes / 1e6:.0f}",
+        f"{live.own_bytes / live.scripts:,.0f}",
+        f"{live.deployments_us:.0f}",
+        f"{live.seen_ms:.1f}",
+        f"{live.seen_max_ms:.1f}",
+    )
+    return title, table
+
+
 def _growth(growth: Growth) -> Titled:
     title = f"A writer's memory over {growth.events:,} events of {growth.scripts:,} scripts"
     table = new_table("events", "own MB")
@@ -283,6 +313,7 @@ _TABLES: Final[dict[str, Callable[[Any], Titled]]] = {
     "memory": _memory,
     "restart": _restart,
     "growth": _growth,
+    "live": _live,
     "proofs": _proofs,
     "verify": _verified,
     "compaction": _compacted,

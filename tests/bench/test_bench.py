@@ -186,6 +186,18 @@ def test_starting_again_reports_both_ways(tmp_path: Path) -> None:
     assert "with a snapshot" in printed
 
 
+def test_a_servers_view_is_measured(tmp_path: Path) -> None:
+    """`--only live` opens it with a snapshot and without, reads from it, and writes what it has to see."""
+    report, printed = run_bench(tmp_path, "--only", "live", "--entries", "3000")
+    measured = report.live
+    assert measured is not None
+    assert (measured.entries, measured.scripts) == (3000, 60)
+    assert min(measured.first_open_s, measured.open_s, measured.deployments_us, measured.own_bytes) > 0
+    assert 0 < measured.seen_ms <= measured.seen_max_ms
+    assert len(report.goals) == 3
+    assert "bytes/script" in printed
+
+
 def test_two_processes_are_measured_only_while_both_are_at_work() -> None:
     """What was written while one of them had not begun, or had nothing left to do, does not count."""
     looks = [

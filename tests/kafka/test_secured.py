@@ -1,5 +1,6 @@
 """Clusters as users have them, against Apache Kafka: who is let in, what a ledger goes through there, what is said to whom is not."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,10 +16,14 @@ import pytest
 from ledger.broker.cluster import Cluster, Mechanism, Protocol, Secret
 from ledger.broker.connection import TopicIdProbe, ping
 from ledger.broker.lines import open_source
-from ledger.broker.publish import publish
+from ledger.broker.publish import Place, publish
 from ledger.errors import BrokerError, UsageError
+from ledger.live.sending import open_sender
+from ledger.log.ledgerfile import read_ledger_file
 from tests.kafka.secured import KEY_PASSWORD, PASSWORD, Secured
 from tests.kafka.tokens import USER, unsecured_token
+from tests.log import rig
+from tests.worker.rig import Ledger
 
 ROOT: Final = Path(__file__).parents[2]
 EVENTS: Final = 150
@@ -306,3 +311,27 @@ def test_a_workers_password_is_not_in_its_arguments(secured: Secured, tmp_path: 
         process.terminate()
         process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("password", [PASSWORD, WRONG])
+def test_a_server_sends_to_a_secured_cluster_or_says_why_not(password: str, secured: Secured, tmp_path: Path) -> None:
+    """With the same settings as everything else; who is not let in is told so before anything is sent."""
+    topic = secured.broker.topic(1)
+    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
+    cluster = Cluster(
+        bootstrap=secured.secure,
+        security_protocol=Protocol.SASL_SSL,
+        sasl_mechanism=Mechanism.SCRAM_SHA_512,
+        sasl_username=USER,
+        sasl_password=Secret(password),
+        tls_ca_file=str(secured.authority),
+    )
+    with open_sender(ledger.store, read_ledger_file(ledger.store), cluster) as sender:
+        if password == PASSWORD:
+            places = [asyncio.run(sender.send(rig.event(name, code=rig.code(1)), "acme")) for name in ("a", "b")]
+            assert places == [Place(0, 0), Place(0, 1)]
+            return
+        with pytest.raises(BrokerError) as caught:
+            asyncio.run(sender.send(rig.event("a", code=rig.code(1)), "acme"))
+        assert caught.value.code == "sasl_failed"
+        assert WRONG not in caught.value.message + caught.value.hint

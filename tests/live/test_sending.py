@@ -184,12 +184,12 @@ def test_another_topic_under_the_same_name_is_refused(tansu: Broker, tmp_path: P
         assert failure_of(sender).code == "topic_replaced"
 
 
-def test_an_event_goes_where_its_account_is_at_home(tansu: Broker, tmp_path: Path) -> None:
+def test_an_event_goes_where_its_account_is_at_home(broker: Broker, tmp_path: Path) -> None:
     """Wherever the partitioner would put it."""
-    ledger = Ledger.create(tmp_path / "ledger", tansu.topic(4), shards=4)
+    ledger = Ledger.create(tmp_path / "ledger", broker.topic(4), shards=4)
     home = (default_partition(b"acme", 4) + 1) % 4
     ledger.store.put(*registration("acme", home))
-    with open_sender(ledger.store, read_ledger_file(ledger.store), tansu.bootstrap) as sender:
+    with open_sender(ledger.store, read_ledger_file(ledger.store), broker.bootstrap) as sender:
         assert asyncio.run(sender.send(event("a", code=code(1)), "acme")).partition == home
         assert asyncio.run(sender.send(event("a", code=code(1)), "beta")).partition == default_partition(b"beta", 4)
 

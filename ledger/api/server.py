@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from ledger.api.registry import Registry
 from ledger.api.settings import Settings
 from ledger.api.tokens import token_store
 from ledger.api.trail import Trail, trail_directory
-from ledger.errors import StoreError, UsageError
+from ledger.errors import LedgerError, StoreError, UsageError
 from ledger.live.sending import Sender, open_sender
 from ledger.live.view import LiveLedger, open_live
 from ledger.log.tree import default_cache
@@ -29,6 +30,7 @@ from ledger.logs import Log
 __all__ = ["ApiServer", "make_server", "serve"]
 
 _BACKLOG: Final = 256
+_SAY_S: Final = 5.0
 _QUIET: Final = ("uvicorn.error", "uvicorn.access", "litestar")
 
 
@@ -55,8 +57,12 @@ def serve(settings: Settings, log: Log, listening: Callable[[str], None]) -> Non
 
 
 def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Context:
-    # Loads the log as it is now: seconds for millions of entries, unless a cache makes it quick.
-    live = stack.enter_context(open_live(settings.ledger, keys=settings.keys, cache=default_cache()))
+    # Loads the log as it is now: a minute for a million entries, unless a cache makes it quick.
+    live = stack.enter_context(
+        open_live(
+            settings.ledger, keys=settings.keys, cache=default_cache(), progress=_Loading(log), on_problem=_behind(log)
+        )
+    )
     store = token_store(settings.ledger)
     registry = Registry(store, settings.token_check_s, log)
     registry.start()
@@ -74,6 +80,30 @@ def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Co
     )
     stack.callback(context.close)
     return context
+
+
+class _Loading:
+    """Says now and then how far the log has been read, so that nobody takes a long start for one that hangs."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._said_at = time.monotonic()
+
+    def __call__(self, entries: int) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= _SAY_S:
+            self._said_at = now
+            self._log.tell("loading", f"{entries} entries of the log are read", entries=entries)
+
+
+def _behind(log: Log) -> Callable[[LedgerError | None], None]:
+    def tell(problem: LedgerError | None) -> None:
+        if problem is None:
+            log.tell("caught_up", "what is shown is the log again")
+        else:
+            log.caution("behind", problem.message, code=problem.code, hint=problem.hint)
+
+    return tell
 
 
 def _sender(settings: Settings, live: LiveLedger, stack: ExitStack) -> Sender | None:

@@ -29,6 +29,8 @@ _AGAIN_S: Final = 0.5
 """Until a shard is tried again whose store failed,"""
 _DAMAGED_AGAIN_S: Final = 10.0
 """or whose log contradicts itself, for it is loaded anew."""
+_STOP_S: Final = 10.0
+"""For how long a step under way may go on when it is to stop."""
 
 
 class Follower:
@@ -39,6 +41,7 @@ class Follower:
         about: what the ledger is.
         load: loads a shard at its end, and shows it.
         show: makes a segment that was read visible.
+        on_problem: told of each other problem, and of none any more; from the thread that follows.
     """
 
     def __init__(
@@ -47,11 +50,14 @@ class Follower:
         about: LedgerFile,
         load: Callable[[int], LiveShard],
         show: Callable[[LiveShard, Segment, list[Seen]], None],
+        on_problem: Callable[[LedgerError | None], None] | None = None,
     ) -> None:
         self._store = store
         self._about = about
         self._load = load
         self._show = show
+        self._on_problem = on_problem
+        self._told = ""
         self._root = str(store.inner.root) if isinstance(store.inner, LocalStore) else None
         self._poll_s = _POLL_REMOTE_S if self._root is None else _POLL_LOCAL_S
         self._shards: list[LiveShard | None] = []
@@ -77,7 +83,8 @@ class Follower:
         """Follow no more; keep what lets the next start be quick."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_STOP_S)
+        if not self._thread.is_alive():  # else the store hangs, and nothing waits for it
             for live in self._shards:
                 if live is not None:
                     live.keep(at_least=1)
@@ -97,6 +104,14 @@ class Follower:
             for shard in range(self._about.shards):
                 if self._missing is None and not self._stop.is_set() and self._again_at.get(shard, 0.0) <= now:
                     self._step(shard, looks=looks or self._root is None, checks=checks)
+            self._tell()
+
+    def _tell(self) -> None:
+        problem = self.problem()
+        code = "" if problem is None else problem.code
+        if code != self._told and self._on_problem is not None:
+            self._on_problem(problem)
+        self._told = code
 
     def _step(self, shard: int, *, looks: bool, checks: bool) -> None:
         failure = _failure(lambda: self._follow(shard, looks=looks, checks=checks))
@@ -111,7 +126,7 @@ class Follower:
     def _check_ledger(self) -> None:
         if read_ledger_file(self._store) != self._about:
             raise IntegrityError(
-                "ledger_replaced", "another ledger is where this one was", "put it back, or start again"
+                "another_ledger", "another ledger is where this one was", "put it back, or start again"
             )
 
     def _follow(self, shard: int, *, looks: bool, checks: bool) -> None:

@@ -3,6 +3,7 @@
 Moved forward by one thread. What other threads may use of it is said where it is.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 from weakref import WeakValueDictionary
@@ -30,12 +31,17 @@ __all__ = ["LiveShard", "Seen", "load_shard"]
 
 _ASIDE_EVERY: Final = 20_000
 """Entries after which indexes are written to disk: some kilobytes of memory each until then."""
+_TOLD_EVERY: Final = 1000
 _KEEP_EVERY: Final = 250_000
 """Entries after which a snapshot is written while the server runs; it is when it ends, too."""
 
 
 _Identity = tuple[str | None, str | None, str | None]
 """Source, event id, account."""
+
+
+def _silent(_: int) -> None:
+    """Nobody wants to know."""
 
 
 class Seen(Struct, frozen=True, gc=False):
@@ -68,7 +74,9 @@ _decode_upload = msgspec.json.Decoder(_Upload).decode
 class LiveShard:
     """A shard that is followed. `load_shard` makes it."""
 
-    def __init__(self, file: LedgerFile, cache: LiveCache, state: ShardState) -> None:
+    def __init__(
+        self, file: LedgerFile, cache: LiveCache, state: ShardState, progress: Callable[[int], None] = _silent
+    ) -> None:
         self.state = state
         self.shard = state.shard
         self.rings: dict[str, dict[str, Ring]] = {}
@@ -84,6 +92,7 @@ class LiveShard:
         """Of the entries of the segment under way, where somebody wants to know."""
         self._aside_at = self._kept_at = state.size
         self._actors: WeakValueDictionary[tuple[str, str, str], SealedActor] = WeakValueDictionary()
+        self._progress = progress
         state.on_entry = self._take
 
     def restore(self, snapshot: LiveSnapshot) -> None:
@@ -153,6 +162,8 @@ class LiveShard:
                 self._advance(self.state.accounts[entry.account], entry.event.subject, entry)
         if self.state.size - self._aside_at >= _ASIDE_EVERY:
             self._put_aside()
+        if self.state.size % _TOLD_EVERY == 0:
+            self._progress(_TOLD_EVERY)
 
     def _advance(self, account: Account, name: str, entry: Entry) -> None:
         rings = self.rings.setdefault(account.name, {})
@@ -222,8 +233,17 @@ class LiveShard:
             return None  # `ledger verify` complains
 
 
-def load_shard(store: Store, file: LedgerFile, shard: int, cache: LiveCache) -> LiveShard:
+def load_shard(
+    store: Store, file: LedgerFile, shard: int, cache: LiveCache, progress: Callable[[int], None] = _silent
+) -> LiveShard:
     """A shard at the end of its log: from the newest snapshot that the log vouches for, and from the entries after it.
+
+    Args:
+        store: the ledger's objects.
+        file: what the ledger is.
+        shard: which one.
+        cache: where its snapshots are.
+        progress: told how many more entries were read, now and then.
 
     Raises:
         IntegrityError: the log contradicts itself.
@@ -237,13 +257,13 @@ def load_shard(store: Store, file: LedgerFile, shard: int, cache: LiveCache) -> 
         state = state_of(snapshot.state, store, shard, directory)
         if state is None:
             continue
-        live = LiveShard(file, cache, state)
+        live = LiveShard(file, cache, state, progress)
         with suppress(LookupError, OSError, ValueError):
             live.restore(snapshot)
             if live.catch_up(snapshot.state.size):
                 live.keep(at_least=_ASIDE_EVERY)
                 return live
-    live = LiveShard(file, cache, ShardState(store, shard))
+    live = LiveShard(file, cache, ShardState(store, shard), progress)
     live.catch_up(0)
     live.keep(at_least=_ASIDE_EVERY)
     return live

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +30,9 @@ from ledger.storage.store import Store
 
 __all__ = ["Batch", "LiveLedger", "open_live"]
 
+Progress = Callable[[int], None]
+OnProblem = Callable[[LedgerError | None], None]
+
 Batch = list[tuple[int, int, bytes]]
 """Shard, index, entry; of one shard, in the order of the log."""
 
@@ -50,7 +53,15 @@ class LiveLedger:
     from any thread; what is, from any event loop.
     """
 
-    def __init__(self, store: WholeStore, about: LedgerFile, names: Names, cache: LiveCache) -> None:
+    def __init__(
+        self,
+        store: WholeStore,
+        about: LedgerFile,
+        names: Names,
+        cache: LiveCache,
+        progress: Progress | None = None,
+        on_problem: OnProblem | None = None,
+    ) -> None:
         self.about = about
         self.store: Store = store
         """The ledger's objects, compacted or not."""
@@ -63,7 +74,9 @@ class LiveLedger:
         self._roots: dict[int, bytes] = {}
         self._waiters = Waiters()
         self._ended = False
-        self._follower = Follower(store, about, self._load, self._show)
+        self._progress = progress
+        self._read_so_far = 0
+        self._follower = Follower(store, about, self._load, self._show, on_problem)
 
     # --- scripts ---------------------------------------------------------------------------------------------------------------------
 
@@ -206,8 +219,10 @@ class LiveLedger:
         try:
             self._follower.start()
         finally:
+            self._progress = None
             if was_on:
                 gc.enable()
+        gc.collect()
         gc.freeze()  # millions of objects that stay: not to be looked at again and again
 
     def close(self) -> None:
@@ -216,9 +231,10 @@ class LiveLedger:
         self._follower.stop()
         self._waiters.wake_all()
         self._cache.close()
+        gc.unfreeze()
 
     def _load(self, shard: int) -> LiveShard:
-        live = load_shard(self._whole, self.about, shard, self._cache)
+        live = load_shard(self._whole, self.about, shard, self._cache, self._count)
         self._histories[shard] = History(self._whole, live)
         live.touched = {
             (name, script) for name, account in live.state.accounts.items() for script in ("", *account.scripts)
@@ -226,6 +242,11 @@ class LiveLedger:
         self._publish(live)
         self._waiters.wake_all()
         return live
+
+    def _count(self, entries: int) -> None:
+        self._read_so_far += entries
+        if self._progress is not None:
+            self._progress(self._read_so_far)
 
     def _show(self, live: LiveShard, segment: Segment, seen: list[Seen]) -> None:
         self._histories[live.shard].saw(live.state.size - len(segment.lines), segment)
@@ -265,13 +286,22 @@ class LiveLedger:
 
 
 @contextmanager
-def open_live(location: str, *, keys: str | None = None, cache: Path | None = None) -> Iterator[LiveLedger]:
+def open_live(
+    location: str,
+    *,
+    keys: str | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    on_problem: OnProblem | None = None,
+) -> Iterator[LiveLedger]:
     """Open a ledger and follow it.
 
     Args:
         location: its directory or object store URL.
         keys: location of its key store; default `keys/` in the ledger's directory. Without one, people stay pseudonyms.
         cache: a directory for what makes the next start quick, such as `ledger.log.tree.default_cache()`; None: keep nothing.
+        progress: told how many entries were read so far, now and then, while it is opened.
+        on_problem: told when what is shown falls behind the log, why, and with None when it does no more; from a thread of its own.
 
     Raises:
         NotFoundError: `no_ledger`, `keys_missing`.
@@ -281,7 +311,7 @@ def open_live(location: str, *, keys: str | None = None, cache: Path | None = No
     """
     store, about = read_about(location)
     names = Names(key_store_of(store, keys))
-    live = LiveLedger(whole(store), about, names, LiveCache(cache, about))
+    live = LiveLedger(whole(store), about, names, LiveCache(cache, about), progress, on_problem)
     try:
         live.start()
         yield live

@@ -172,7 +172,55 @@ def test_a_ledger_that_was_moved_away_is_said_to_be_and_goes_on_when_it_is_back(
         (root / layout.LEDGER_FILE).write_bytes(
             (tmp_path / "elsewhere" / layout.LEDGER_FILE).read_bytes().replace(b'"name":"test"', b'"name":"other"')
         )
-        wait_until(lambda: (problem := live.problem()) is not None and problem.code == "ledger_replaced", 30)
+        wait_until(lambda: (problem := live.problem()) is not None and problem.code == "another_ledger", 30)
+
+
+def test_who_opened_it_is_told_how_far_it_is_and_when_it_falls_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is opened; and of each change once."""
+    monkeypatch.setattr(module, "_LOOK_S", 0.02)
+    monkeypatch.setattr(module, "_AGAIN_S", 0.02)
+    monkeypatch.setattr("ledger.live.shard._TOLD_EVERY", 20)
+    root = tmp_path / "ledger"
+    log = new_log(LocalStore(root), 70)
+    read: list[int] = []
+    told: list[str | None] = []
+
+    def tell(problem: LedgerError | None) -> None:
+        told.append(None if problem is None else problem.code)
+
+    with open_live(str(root), progress=read.append, on_problem=tell) as live:
+        assert read == [20, 40, 60]
+        write_more(log, 70, 100)
+        wait_size(live, 100)
+        assert read == [20, 40, 60]
+        shutil.move(root, tmp_path / "elsewhere")
+        wait_until(lambda: told == ["no_ledger"], 30)
+        shutil.move(tmp_path / "elsewhere", root)
+        wait_until(lambda: told == ["no_ledger", None], 30)
+
+
+def test_a_store_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs is left to its thread."""
+    monkeypatch.setattr(module, "_STOP_S", 0.1)
+    log = new_log(LocalStore(tmp_path), 49)
+    hangs, ends = threading.Event(), threading.Event()
+    read = LocalStore.get
+
+    def get(store: LocalStore, name: str) -> bytes:
+        if threading.current_thread().name == "follow":
+            hangs.set()
+            ends.wait(60)
+        return read(store, name)
+
+    monkeypatch.setattr(LocalStore, "get", get)
+    with opened(log) as live:
+        write_more(log, 49, 56)
+        assert hangs.wait(30)
+        live.close()
+        assert not ends.is_set()
+    ends.set()
 
 
 def test_a_store_that_fails_for_a_while_only_delays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from ledger.errors import IntegrityError, LedgerError, NotFoundError
@@ -16,11 +17,12 @@ from ledger.log.whole import WholeStore
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "cut_off"]
 
 _POLL_LOCAL_S: Final = 0.004
 _POLL_REMOTE_S: Final = 0.25
 _LOOK_S: Final = 1.0
+_LOOK_REMOTE_S: Final = 10.0
 """Between looks at what a name alone does not tell: is the ledger still there, was something compacted that was not read yet?"""
 _CUT_OFF: Final = "log_cut_off"
 _CHECK_S: Final = 30.0
@@ -96,14 +98,15 @@ class Follower:
     def _run(self) -> None:
         while not self._stop.wait(_AGAIN_S if self._missing else self._poll_s):
             now = time.monotonic()
-            looks, checks = now - self._looked >= _LOOK_S, now - self._checked >= _CHECK_S
+            look_s = _LOOK_REMOTE_S if self._root is None else _LOOK_S
+            looks, checks = now - self._looked >= look_s, now - self._checked >= _CHECK_S
             self._looked = now if looks else self._looked
             self._checked = now if checks else self._checked
             if looks or self._missing is not None:
                 self._missing = _failure(self._check_ledger)
             for shard in range(self._about.shards):
                 if self._missing is None and not self._stop.is_set() and self._again_at.get(shard, 0.0) <= now:
-                    self._step(shard, looks=looks or self._root is None, checks=checks)
+                    self._step(shard, looks=looks, checks=checks)
             self._tell()
 
     def _tell(self) -> None:
@@ -135,7 +138,8 @@ class Follower:
             live = self._shards[shard] = self._load(shard)
         if checks:
             self._check_end(live)
-        if not (self._appeared(live) or checks or (looks and self._is_ahead(live))):
+        is_ahead = looks and reach_beyond(self._store.inner, shard, live.state.size)
+        if not (is_ahead or checks or self._appeared(live)):
             return
         while (segment := live.state.reader.next_segment()) is not None:
             start = live.state.size
@@ -144,29 +148,35 @@ class Follower:
             self._show(live, segment, seen)
             live.keep()
             self._shards[shard] = live
-            if self._stop.is_set():
-                return
-            if self._root is not None and not self._appeared(live) and self._store.pack_of(shard, start) is None:
-                return  # without the listing that asking for a segment that is not there costs
+            is_in_pack = self._store.pack_of(shard, start) is not None
+            if self._stop.is_set() or not (is_in_pack or self._appeared(live)):
+                return  # without the listings that asking for a segment that is not there costs
 
     def _appeared(self, live: LiveShard) -> bool:
-        """Whether there is a file with the name of the next segment: the one question that is asked all the time."""
-        return self._root is not None and os.path.lexists(f"{self._root}/{layout.segment(live.shard, live.state.size)}")
-
-    def _is_ahead(self, live: LiveShard) -> bool:
-        return self._root is None or reach_beyond(self._store.inner, live.shard, live.state.size)
+        """Whether there is an object with the name of the next segment: the one question that is asked all the time, and no listing."""
+        name = layout.segment(live.shard, live.state.size)
+        if self._root is not None:
+            return os.path.lexists(f"{self._root}/{name}")
+        with suppress(NotFoundError):
+            self._store.inner.get(name)
+            return True
+        return False
 
     def _check_end(self, live: LiveShard) -> None:
-        last = live.state.reader.last()
-        if last is None:
+        if not live.state.size:
             return
-        name = layout.segment(live.shard, live.state.size - len(last.lines))
+        name = layout.segment(live.shard, live.state.reader.start_of(live.state.size - 1))
         try:
             note = parse_segment(self._store.get(name), name).note
         except NotFoundError:
             note = b""
-        if note != last.note:  # what was read is still shown, and nothing else until somebody has looked
-            raise IntegrityError(_CUT_OFF, f"{name} is not what it was", "run: ledger verify")
+        if note != live.note:
+            raise cut_off(f"{name} is not what it was")
+
+
+def cut_off(message: str) -> IntegrityError:
+    """What was read is no longer there: it is still shown, and nothing else until somebody has looked."""
+    return IntegrityError(_CUT_OFF, message, "run: ledger verify")
 
 
 def _failure(act: Callable[[], None]) -> LedgerError | None:

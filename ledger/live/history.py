@@ -37,11 +37,12 @@ class History:
     Args:
         store: the ledger's objects, compacted or not.
         live: the shard; only its reader and its indexes are used.
+        size: so many entries are visible.
     """
 
-    def __init__(self, store: WholeStore, live: LiveShard) -> None:
+    def __init__(self, store: WholeStore, live: LiveShard, size: int) -> None:
         self.shard = live.shard
-        self.size = live.state.size
+        self.size = size
         """So many entries are visible: whole segments only. Moved by who follows."""
         self._store = store
         self._live = live

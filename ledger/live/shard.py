@@ -88,6 +88,8 @@ class LiveShard:
         self._file = file
         self._verifier = file.verifier(state.shard)
         self._cache = cache
+        self.note = b""
+        """The signed checkpoint at the end of the log, as it was read."""
         self._seen: list[_Identity] | None = None
         """Of the entries of the segment under way, where somebody wants to know."""
         self._aside_at = self._kept_at = state.size
@@ -114,7 +116,11 @@ class LiveShard:
 
     def catch_up(self, start: int) -> bool:
         """Read the log from `start` to its end; False where the state at `start` is not what the log says. Raises as `continue_from`."""
-        return continue_from(self.state, self._verifier, start)
+        if not continue_from(self.state, self._verifier, start):
+            return False
+        last = self.state.reader.last()
+        self.note = b"" if last is None else last.note
+        return True
 
     def take(self, segment: Segment) -> list[Seen]:
         """Move forward over the next segment, and say which entries that were. Raises as `take_segment`; then this is of no use any more."""
@@ -123,6 +129,7 @@ class LiveShard:
         self._seen = seen
         take_segment(self.state, segment, self._verifier, layout.segment(self.shard, start))
         self.state.reader.add(start, len(segment.lines))
+        self.note = segment.note
         return [
             Seen(source, identifier, account, start + place, line)
             for place, ((source, identifier, account), line) in enumerate(zip(seen, segment.lines, strict=True))

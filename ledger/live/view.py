@@ -13,7 +13,7 @@ from msgspec import Struct
 from ledger.broker.publish import Place
 from ledger.errors import BrokerError, LedgerError
 from ledger.live.cache import LiveCache
-from ledger.live.following import Follower
+from ledger.live.following import Follower, cut_off
 from ledger.live.history import History
 from ledger.live.names import Names
 from ledger.live.script import LiveScript
@@ -154,17 +154,15 @@ class LiveLedger:
         self._waiters.add(waiter)
         deadline = time.monotonic() + timeout_s
         try:
-            # First those that are there. What comes from now on is told to the waiter, so nothing falls between.
-            known = [(shard, index) for shard in self._histories for index in self._events(shard, source, event_id)]
-            if known:
-                lines = await asyncio.to_thread(self._read, known)
-                found = _chosen(lines, account, source, event_id, place)
-                if found is not None:
-                    return found
-            while not self._ended and await waiter.wait(max(0.0, deadline - time.monotonic())):
+            while not self._ended:
+                # What comes from now on is told to the waiter. What is there already, or came while a shard was loaded again, is looked up.
                 found = _chosen(waiter.seen, account, source, event_id, place)
+                if found is None:
+                    found = _chosen(await self._known(source, event_id), account, source, event_id, place)
                 if found is not None:
                     return found
+                if not await waiter.wait(max(0.0, deadline - time.monotonic())):
+                    break
         finally:
             self._waiters.remove(waiter)
         raise BrokerError(
@@ -204,8 +202,11 @@ class LiveLedger:
         finally:
             self._waiters.unsubscribe(signal)
 
-    def _events(self, shard: int, source: str, event_id: str) -> list[int]:
-        return self._histories[shard].events(source, event_id)
+    async def _known(self, source: str, event_id: str) -> list[tuple[int, bytes]]:
+        """The entries that may have this event, and their shards."""
+        histories = list(self._histories.items())
+        known = [(shard, index) for shard, history in histories for index in history.events(source, event_id)]
+        return await asyncio.to_thread(self._read, known) if known else []
 
     def _read(self, places: Sequence[tuple[int, int]]) -> list[tuple[int, bytes]]:
         return [(shard, self._histories[shard].entry(index)) for shard, index in places]
@@ -235,7 +236,10 @@ class LiveLedger:
 
     def _load(self, shard: int) -> LiveShard:
         live = load_shard(self._whole, self.about, shard, self._cache, self._count)
-        self._histories[shard] = History(self._whole, live)
+        shown = self._histories.get(shard)
+        if shown is not None and live.state.size < shown.size:
+            raise cut_off(f"shard {shard:04d} had {shown.size} entries and has {live.state.size}")
+        self._histories[shard] = History(self._whole, live, 0 if shown is None else shown.size)
         live.touched = {
             (name, script) for name, account in live.state.accounts.items() for script in ("", *account.scripts)
         }

@@ -13,10 +13,16 @@ import pytest
 
 import ledger.live.following as module
 from ledger.errors import BrokerError, IntegrityError, LedgerError, NotFoundError
+from ledger.live.cache import LiveCache
+from ledger.live.names import Names
+from ledger.live.shard import LiveShard, Seen
 from ledger.live.view import Batch, LiveLedger, open_live
+from ledger.log.segments import Segment
+from ledger.log.whole import whole
 from ledger.model.entries import decode_entry
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
+from ledger.storage.memory import MemoryStore
 from tests.compact.rig import compact, new_log
 from tests.log.rig import SHARD, Log, append, code, event, record, story
 from tests.worker.rig import wait_until
@@ -133,6 +139,38 @@ def test_a_writer_and_a_compaction_at_once(tmp_path: Path) -> None:
     assert [index for _, index, _ in seen] == list(range(10, 200))
 
 
+def test_an_object_store_is_followed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one request a shard each time, and no listing but now and then; what was compacted meanwhile is read from packs."""
+    monkeypatch.setattr(module, "_POLL_REMOTE_S", 0.005)
+    monkeypatch.setattr(module, "_LOOK_REMOTE_S", 1e9)
+    log = new_log(MemoryStore(), 49)
+    listed: list[str] = []
+    names = MemoryStore.list
+
+    def listing(store: MemoryStore, prefix: str, after: str = "") -> Iterator[str]:
+        if threading.current_thread().name == "follow":
+            listed.append(prefix)
+        return names(store, prefix, after)
+
+    monkeypatch.setattr(MemoryStore, "list", listing)
+    live = LiveLedger(whole(log.store), log.file, Names(None), LiveCache(None, log.file))
+    live.start()
+    try:
+        write_more(log, 49, 84)
+        check(live, log)
+        assert listed == []
+        live._follower._again_at[SHARD] = float("inf")  # as if it had been asleep
+        write_more(log, 84, 120)
+        compact(log, pack=30)
+        monkeypatch.setattr(module, "_LOOK_REMOTE_S", 0.01)
+        live._follower._again_at.clear()
+        write_more(log, 120, 130)
+        check(live, log)
+        assert live.problem() is None
+    finally:
+        live.close()
+
+
 # --- trouble -----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -238,15 +276,53 @@ def test_a_store_that_fails_for_a_while_only_delays(tmp_path: Path, monkeypatch:
         return read(store, name)
 
     monkeypatch.setattr(LocalStore, "get", get)
-    with opened(log) as live:
+
+    async def wait(live: LiveLedger) -> bytes:
+        waiting = asyncio.create_task(live.entry_of("acme", "test", "late", 60))
         broken.set()
-        write_more(log, 50, 120)
-        assert wait_problem(live).code == "store_io"
-        wait_until(lambda: len(failures) > 2, 30)
+        await asyncio.to_thread(write_more, log, 50, 120)
+        await asyncio.to_thread(append, log.open(), [record(120, event("late", "late", code=code(1)))])
+        assert (await asyncio.to_thread(wait_problem, live)).code == "store_io"
+        await asyncio.to_thread(wait_until, lambda: len(failures) > 2, 30)
         assert live.sizes() == {SHARD: 50}
+        assert not waiting.done()
         broken.clear()
+        return await waiting
+
+    with opened(log) as live:
+        entry = asyncio.run(wait(live))
         check(live, log)
         well(live)
+    assert entry == log.lines()[120]
+
+
+def test_what_came_while_a_shard_was_loaded_again_is_found_by_who_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody tells of its entries one by one then."""
+    monkeypatch.setattr(module, "_AGAIN_S", 0.02)
+    log = new_log(LocalStore(tmp_path), 50)
+    take = LiveShard.take
+    failed: list[int] = []
+
+    def once(shard: LiveShard, segment: Segment) -> list[Seen]:
+        found = take(shard, segment)
+        if not failed:
+            failed.append(shard.state.size)
+            raise LedgerError("store_io", "the disk is away")
+        return found
+
+    monkeypatch.setattr(LiveShard, "take", once)
+
+    async def wait(live: LiveLedger) -> bytes:
+        waiting = asyncio.create_task(live.entry_of("acme", "test", "late", 60))
+        await asyncio.to_thread(append, log.open(), [record(50, event("late", "late", code=code(1)))])
+        return await waiting
+
+    with opened(log) as live:
+        assert asyncio.run(wait(live)) == log.lines()[50]
+        check(live, log)
+    assert failed == [51]
 
 
 def test_a_damaged_segment_is_not_shown_and_what_replaces_it_is(
@@ -282,14 +358,17 @@ def put(path: Path, content: bytes) -> None:
     aside.replace(path)
 
 
-def test_a_log_that_was_cut_off_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_a_log_that_was_cut_off_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, again: bool) -> None:
     """And stays so, whatever is written to it; what was read is still shown."""
-    monkeypatch.setattr(module, "_CHECK_S", 0.02)
+    monkeypatch.setattr(module, "_CHECK_S", 1e9 if again else 0.02)
     log = new_log(LocalStore(tmp_path), 56)
     with opened(log) as live:
         time.sleep(0.1)  # some checks pass
         assert live.problem() is None
         (tmp_path / layout.segment(SHARD, 49)).unlink()
+        if again:  # it is loaded anew, of some other trouble, before it is looked at
+            live._follower._shards[SHARD] = None
         assert wait_problem(live).code == "log_cut_off"
         append(log.open(), story(57, seed=3)[49:])
         time.sleep(0.1)

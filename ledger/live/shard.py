@@ -116,8 +116,11 @@ class LiveShard:
 
     def catch_up(self, start: int) -> bool:
         """Read the log from `start` to its end; False where the state at `start` is not what the log says. Raises as `continue_from`."""
-        if not continue_from(self.state, self._verifier, start):
+        if start and not continue_from(self.state, self._verifier, start):
             return False
+        while not start and (segment := self.state.reader.next_segment()) is not None:
+            self._move(segment)
+            self.keep()  # who is stopped on this long way does not begin it again
         last = self.state.reader.last()
         self.note = b"" if last is None else last.note
         return True
@@ -127,9 +130,7 @@ class LiveShard:
         start = self.state.size
         seen: list[_Identity] = []
         self._seen = seen
-        take_segment(self.state, segment, self._verifier, layout.segment(self.shard, start))
-        self.state.reader.add(start, len(segment.lines))
-        self.note = segment.note
+        self._move(segment)
         return [
             Seen(source, identifier, account, start + place, line)
             for place, ((source, identifier, account), line) in enumerate(zip(seen, segment.lines, strict=True))
@@ -147,6 +148,12 @@ class LiveShard:
             marks = self.marks.save(directory, "marks", self.state.size)
             content = encode_snapshot(state, marks, self.rings)
             files.write(files.pack_content(content, self.state.size, (*state.events, *state.ids, *marks)))
+
+    def _move(self, segment: Segment) -> None:
+        start = self.state.size
+        take_segment(self.state, segment, self._verifier, layout.segment(self.shard, start))
+        self.state.reader.add(start, len(segment.lines))
+        self.note = segment.note
 
     def _put_aside(self) -> None:
         """Move what is recent in indexes from memory to files."""

@@ -436,6 +436,22 @@ def test_a_snapshot_of_a_longer_or_another_log_is_not_used(tmp_path: Path) -> No
         assert live.sizes() == {SHARD: 49}
 
 
+def test_a_start_that_was_stopped_is_not_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snapshots are written on the way: the next one goes on at the last of them."""
+    monkeypatch.setattr(LiveShard.keep, "__kwdefaults__", {"at_least": 30})
+    log = new_log(LocalStore(tmp_path / "ledger"), 98)
+    sound = log.store.get(layout.segment(SHARD, 91))
+    (tmp_path / "ledger" / layout.segment(SHARD, 91)).write_bytes(sound[:-1])
+    with pytest.raises(IntegrityError), opened(log, tmp_path / "cache"):
+        pass
+    put(tmp_path / "ledger" / layout.segment(SHARD, 91), sound)
+    read: list[int] = []
+    monkeypatch.setattr("ledger.live.shard._TOLD_EVERY", 1)
+    with open_live(str(tmp_path / "ledger"), cache=tmp_path / "cache", progress=read.append) as live:
+        check(live, log)
+    assert read[-1] == 98 - 70
+
+
 def test_indexes_go_to_disk_while_a_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a cache and without: memory does not grow with the log, and all is found."""
     monkeypatch.setattr("ledger.live.shard._ASIDE_EVERY", 10)

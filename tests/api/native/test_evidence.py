@@ -33,8 +33,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(root: Path) -> Iterator[tuple[Server, str]]:
     """A server of it, and a token that may read all."""
+    token = make_token(root, "reader", Scope.read)
     with answering(root) as (server, _):
-        yield server, make_token(root, "reader", Scope.read)
+        yield server, token
 
 
 def fetch(served: tuple[Server, str], path: str) -> bytes:
@@ -157,8 +158,9 @@ def test_a_script_that_was_changed_is_not_proved_unchanged(served: tuple[Server,
 def test_what_is_recorded_later_has_tiles_and_receipts_too(tmp_path: Path) -> None:
     """The server's trees grow with the log."""
     root = write_ledger(tmp_path / "ledger", 200)
+    token = make_token(root, "reader", Scope.read)
     with answering(root) as (server, context):
-        served = server, make_token(root, "reader", Scope.read)
+        served = server, token
         fetch(served, "/v1/log/0/tile/0/000.p/200")
         fetch(served, "/v1/receipts/0/3")
         assert server.ask("/v1/log/0/tile/0/000", token=served[1]).status == 404
@@ -174,8 +176,9 @@ def test_cosigned_checkpoints_are_served(tmp_path: Path) -> None:
     """Where witnesses have cosigned; a receipt is proved in such a one, unless the newest is wanted."""
     root = write_ledger(tmp_path / "ledger", 100)
     store = LocalStore(root)
+    token = make_token(root, "reader", Scope.read)
     with answering(root) as (server, _):
-        served = server, make_token(root, "reader", Scope.read)
+        served = server, token
         note = fetch(served, "/v1/log/0/checkpoint?size=50")
         line = WitnessSigner("w.example", b"\1" * 32).sign(parse_note(note).text, 1_700_000_000)
         cosigned = add_signatures(note, [line])

@@ -11,12 +11,6 @@ from tests.api.rig import Server, answering, make_token, write_ledger
 HISTORY = "/v1/scripts/a/history?account=acme"
 
 
-@pytest.fixture(scope="module")
-def reader(ledger: Path) -> str:
-    """A token of all accounts that shows pseudonyms."""
-    return make_token(ledger, "reader", Scope.read)
-
-
 def test_pages_put_together_are_the_list(server: Server, reader: str, token: str) -> None:
     """Each row once; the last page says that it is."""
     for who in (reader, token):
@@ -30,6 +24,7 @@ def test_pages_are_of_one_prefix(tmp_path: Path) -> None:
     """What is recorded between two of them is in none; who asks anew sees it. ETags tell the two apart."""
     ledger = write_ledger(tmp_path / "ledger", 60)
     reader, other = make_token(ledger, "reader", Scope.read), make_token(ledger, "other", Scope.read)
+    confined = make_token(ledger, "acme", Scope.read, account="acme")
     with answering(ledger) as (server, context):
         before = server.ask(f"{HISTORY}&limit=1000", token=reader)
         first = server.ask(f"{HISTORY}&limit=3", token=reader)
@@ -44,7 +39,7 @@ def test_pages_are_of_one_prefix(tmp_path: Path) -> None:
         after = server.ask(f"{HISTORY}&limit=1000", token=reader)
         assert len(after.json) > len(before.json) > 3
         assert after.headers["etag"] != before.headers["etag"]
-        for wrong in (other, make_token(ledger, "acme", Scope.read, account="acme")):
+        for wrong in (other, confined):
             assert server.ask(path, token=wrong).json["code"] == "bad_cursor"
         assert server.ask(path.replace("/a/", "/b/"), token=reader).json["code"] == "bad_cursor"
         assert server.ask(f"{path}&at=2022-12-01", token=reader).json["code"] == "bad_cursor"
@@ -72,10 +67,10 @@ def test_who_has_an_answer_is_told_so(server: Server, reader: str) -> None:
     assert server.ask(HISTORY, token=reader, headers=stream | {"if-none-match": "no tag"}).status == 200
 
 
-def test_an_etag_is_of_what_the_caller_sees(server: Server, ledger: Path, reader: str, token: str) -> None:
+def test_an_etag_is_of_what_the_caller_sees(server: Server, of_acme: dict[str, str], reader: str, token: str) -> None:
     """Another account's view, and one with names, have others. Names are in no cache."""
-    confined = make_token(ledger, "confined", Scope.read, account="acme")
-    tags = {server.ask(HISTORY, token=who).headers["etag"] for who in (reader, confined, token)}
+    asked = [(reader, HISTORY), (of_acme["acme"], f"{HISTORY}&names=false"), (token, HISTORY)]
+    tags = {server.ask(path, token=who).headers["etag"] for who, path in asked}
     assert len(tags) == 3
     named = server.ask(HISTORY, token=token)
     assert named.headers["cache-control"] == "private, no-store"

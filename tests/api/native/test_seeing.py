@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.api.tokens import Scope
 from tests.api.native.rig import watching
-from tests.api.rig import Server, make_token
+from tests.api.rig import Server
 
 PATHS = [
     "/v1/status",
@@ -33,17 +32,10 @@ PATHS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["acme", "ac*"])
-def confined(ledger: Path, request: pytest.FixtureRequest) -> str:
-    """A token of the account acme, that names it or fits it, with all scopes but admin."""
-    scopes = Scope.read, Scope.audit, Scope.write
-    return make_token(ledger, f"confined-{request.param[:2]}{len(request.param)}", *scopes, account=request.param)
-
-
-@pytest.fixture(scope="module")
-def pseudonymous(ledger: Path) -> str:
-    """A token of all accounts with the scope read."""
-    return make_token(ledger, "reader", Scope.read)
+@pytest.fixture(params=["acme", "ac*"])
+def confined(of_acme: dict[str, str], request: pytest.FixtureRequest) -> str:
+    """A token of the account acme, with all scopes but admin."""
+    return of_acme[request.param]
 
 
 def ids_of(server: Server, token: str, account: str) -> tuple[str, str]:
@@ -124,27 +116,25 @@ def test_what_holds_all_accounts_needs_a_token_for_all(server: Server, confined:
     assert server.ask(path, token=confined).json["code"] == "all_accounts_needed"
 
 
-def test_people_are_named_with_the_scope_audit_only(server: Server, token: str, pseudonymous: str) -> None:
+def test_people_are_named_with_the_scope_audit_only(server: Server, token: str, reader: str) -> None:
     """Else they are pseudonyms; with it whoever wants pseudonyms gets them."""
     path = "/v1/scripts/a/history?account=acme&limit=1000"
-    named, veiled = server.ask(path, token=token), server.ask(path, token=pseudonymous)
+    named, veiled = server.ask(path, token=token), server.ask(path, token=reader)
     assert b"ana@acme.example" in named.body
     assert b"@" not in veiled.body
     assert server.ask(f"{path}&names=false", token=token).body == veiled.body
-    refused = server.ask(f"{path}&names=true", token=pseudonymous)
+    refused = server.ask(f"{path}&names=true", token=reader)
     assert (refused.status, refused.json["code"]) == (403, "scope_missing")
 
 
-def test_nobody_is_found_by_address_without_the_scope(server: Server, token: str, pseudonymous: str) -> None:
+def test_nobody_is_found_by_address_without_the_scope(server: Server, token: str, reader: str) -> None:
     """By pseudonym they are."""
     found = server.ask("/v1/who?person=u_1&account=acme&limit=1", token=token)
     assert found.status == 200
-    answer = server.ask("/v1/who?person=u_1&account=acme", token=pseudonymous)
+    answer = server.ask("/v1/who?person=u_1&account=acme", token=reader)
     assert (answer.status, answer.json["code"]) == (404, "person_not_found")
     pseudonym = found.json[0]["actor"]
-    assert (
-        server.ask(f"/v1/who?person={pseudonym[:12]}&account=acme", token=pseudonymous).json[0]["author"] == pseudonym
-    )
+    assert server.ask(f"/v1/who?person={pseudonym[:12]}&account=acme", token=reader).json[0]["author"] == pseudonym
 
 
 def trail_of(ledger: Path) -> list[dict[str, Any]]:
@@ -159,12 +149,12 @@ def named_in(ledger: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_who_was_shown_whose_name_is_recorded_before_it_is_sent(
-    server: Server, ledger: Path, token: str, pseudonymous: str
+    server: Server, ledger: Path, token: str, reader: str
 ) -> None:
     """Those whose names the page shows (people with one address cannot be told apart in it); nothing where nobody is named."""
     path = "/v1/scripts/b/history?account=beta&limit=1"
     before = len(list(named_in(ledger)))
-    veiled = server.ask(path, token=pseudonymous).json
+    veiled = server.ask(path, token=reader).json
     server.ask(f"{path}&names=false", token=token)
     assert len(list(named_in(ledger))) == before
     assert "@" in server.ask(path, token=token).json[0]["author"]

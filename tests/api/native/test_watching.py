@@ -20,14 +20,20 @@ START = "2022-11-28T09:00:00Z"
 
 
 @pytest.fixture
+def token(root: Path) -> str:
+    """A token for everything, made before any server starts."""
+    return make_token(root)
+
+
+@pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A ledger that grows."""
     return write_ledger(tmp_path / "ledger", 60)
 
 
-def test_what_is_recorded_appears_once_and_in_order(root: Path) -> None:
+def test_what_is_recorded_appears_once_and_in_order(root: Path, token: str) -> None:
     """Nothing of what was there before; as `ledger watch` prints it."""
-    with answering(root) as (server, _), watching(server, make_token(root)) as stream:
+    with answering(root) as (server, _), watching(server, token) as stream:
         write_more(root, 60, 90)
         events = stream.take(30)
     assert [event.data["entry"] for event in events] == [f"0/{index}" for index in range(60, 90)]
@@ -37,9 +43,8 @@ def test_what_is_recorded_appears_once_and_in_order(root: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 5, 7, 29])
-def test_who_comes_back_goes_on_where_they_were(root: Path, cut: int) -> None:
+def test_who_comes_back_goes_on_where_they_were(root: Path, token: str, cut: int) -> None:
     """With neither a gap nor an entry twice, wherever the connection broke, whatever was recorded meanwhile."""
-    token = make_token(root)
     with answering(root) as (server, _):
         with watching(server, token, f"/v1/watch?since={START}") as stream:
             seen = [event.data["entry"] for event in stream.take(cut)]
@@ -50,9 +55,8 @@ def test_who_comes_back_goes_on_where_they_were(root: Path, cut: int) -> None:
     assert seen == [f"0/{index}" for index in range(80)]
 
 
-def test_who_has_seen_nothing_yet_has_a_place_too(root: Path) -> None:
+def test_who_has_seen_nothing_yet_has_a_place_too(root: Path, token: str) -> None:
     """From before the first event: what is recorded while they are away is not lost."""
-    token = make_token(root)
     with answering(root) as (server, _):
         with watching(server, token) as stream:
             assert [stream.response.readline() for _ in range(3)] == [b"retry: 2000\n", b"id: 60\n", b"\n"]
@@ -61,9 +65,8 @@ def test_who_has_seen_nothing_yet_has_a_place_too(root: Path) -> None:
             assert [event.data["entry"] for event in stream.take(2)] == ["0/60", "0/61"]
 
 
-def test_a_filter_leaves_out_and_loses_no_place(root: Path) -> None:
+def test_a_filter_leaves_out_and_loses_no_place(root: Path, token: str) -> None:
     """By account, glob and script; the place counts what was left out."""
-    token = make_token(root)
     with answering(root) as (server, _):
         with watching(server, token, f"/v1/watch?since={START}&account=be*&script=a") as stream:
             events = stream.take(2)
@@ -74,35 +77,34 @@ def test_a_filter_leaves_out_and_loses_no_place(root: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["999", "-1", "0.0", "x", "1\t2"])
-def test_a_place_of_no_log_is_refused(root: Path, place: str) -> None:
+def test_a_place_of_no_log_is_refused(root: Path, token: str, place: str) -> None:
     """Beyond the log, of more shards, or no place at all."""
     with answering(root) as (server, _):
-        answer = server.ask("/v1/watch", token=make_token(root), headers={"last-event-id": place})
+        answer = server.ask("/v1/watch", token=token, headers={"last-event-id": place})
     assert (answer.status, answer.json["code"]) == (400, "bad_place")
 
 
-def test_the_stream_ends_when_the_token_is_revoked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_ends_when_the_token_is_revoked(root: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Soon, not with the next entry."""
     monkeypatch.setattr(module, "_HEARTBEAT_S", 0.2)
-    token = make_token(root, "short", Scope.read)
-    with answering(root) as (server, _), watching(server, token) as stream:
+    short = make_token(root, "short", Scope.read)
+    with answering(root) as (server, _), watching(server, short) as stream:
         stream.response.readline()
         revoke_token(token_store(str(root)), "short", datetime.now(UTC))
         assert list(stream.events()) == []
 
 
-def test_a_sign_of_life_has_the_place(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sign_of_life_has_the_place(root: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is recorded: a comment, and an id without data, which a browser keeps and nobody sees."""
     monkeypatch.setattr(module, "_HEARTBEAT_S", 0.1)
-    with answering(root) as (server, _), watching(server, make_token(root)) as stream:
+    with answering(root) as (server, _), watching(server, token) as stream:
         lines = [stream.response.readline() for _ in range(9)]
     assert lines[3:6] == lines[6:9] == [b": nothing new\n", b"id: 60\n", b"\n"]
 
 
-def test_watchers_are_limited_and_let_go(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watchers_are_limited_and_let_go(root: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that have gone make room."""
     monkeypatch.setattr(module, "_MOST", 2)
-    token = make_token(root)
     with answering(root) as (server, context):
         with watching(server, token) as one, watching(server, token) as two:
             assert [stream.response.readline() for stream in (one, two)] == [b"retry: 2000\n"] * 2
@@ -152,11 +154,12 @@ def test_a_watcher_that_takes_nothing_or_has_gone_is_let_go(how: str) -> None:
     assert len(made) <= 1
 
 
-def test_names_are_shown_with_the_scope_audit_and_recorded_once_a_person(root: Path) -> None:
+def test_names_are_shown_with_the_scope_audit_and_recorded_once_a_person(root: Path, token: str) -> None:
     """Of a watcher without it pseudonyms, and nothing is recorded."""
+    plain = make_token(root, "plain", Scope.read)
     with answering(root) as (server, _):
-        for token, mark in ((make_token(root, "plain", Scope.read), None), (make_token(root), "@")):
-            with watching(server, token, f"/v1/watch?since={START}&account=acme") as stream:
+        for who, mark in ((plain, None), (token, "@")):
+            with watching(server, who, f"/v1/watch?since={START}&account=acme") as stream:
                 authors = {str(event.data["author"]) for event in stream.take(10)} - {"None"}
             assert all((mark or "") in author for author in authors)
             assert any("@" in author for author in authors) is (mark is not None)

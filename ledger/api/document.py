@@ -18,6 +18,7 @@ from litestar.types.internal_types import PathParameterDefinition
 import ledger
 from ledger.api.access import OPEN, Caller
 from ledger.api.context import Context
+from ledger.api.native.operations import examples
 from ledger.api.problems import PROBLEM_TYPE, Problem
 from ledger.api.schemas import component_of, describe
 
@@ -124,6 +125,10 @@ def build_document(routes: Sequence[Router]) -> dict[str, Any]:
         if handler.opt.get(OPEN)
     }
     _finish(found, open_to_all)
+    # Put in here, for Litestar leaves out what is null.
+    for path, example in examples().items():
+        for media in found["paths"][path]["get"]["responses"]["200"]["content"].values():
+            media["examples"] = {"one": {"value": example}}
     return found
 
 

@@ -84,7 +84,7 @@ async def tile(shard: Shard, rest: str, asker: Asked) -> Response[bytes]:
     """C2SP tlog-tiles: `tile/<L>/<N>[.p/<W>]` and `tile/entries/<N>[.p/<W>]`. For tokens for all accounts."""
     if not asker.caller.sees_all:
         hint = "its tiles hold the entries of all of them"
-        raise RefusalError(403, "all_accounts_needed", "this needs a token for all accounts", hint)
+        raise RefusalError(403, "all_accounts", "this needs a token for all accounts", hint)
     number = _shard(asker, shard)
     parsed = parse_tile_path(f"tile/{rest.lstrip('/')}")
     size = asker.sight.sizes[number]
@@ -140,7 +140,7 @@ async def account_proof(
 ) -> Response[bytes]:
     """All entries of an account in a range of recorded time, none left out. `ledger check` checks it."""
     if with_rest and not asker.caller.sees_all:
-        raise RefusalError(403, "all_accounts_needed", "with_rest needs a token for all accounts")
+        raise RefusalError(403, "all_accounts", "with_rest needs a token for all accounts")
     bounds = [None if text is None else timestamp(asker.moment(text)) for text in (start, end)]
 
     def ask(ledger: OpenLedger) -> bytes:

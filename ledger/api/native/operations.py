@@ -1,7 +1,6 @@
 """What all questions of the native API have in common as HTTP operations, and how OpenAPI says it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Final
@@ -10,13 +9,12 @@ import msgspec
 from litestar import get
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import Example, Operation
 from litestar.params import Parameter
 
 from ledger.api.access import require
 from ledger.api.tokens import Scope
 
-__all__ = ["Index", "ScriptName", "Shard", "asks", "example_operation"]
+__all__ = ["Index", "ScriptName", "Shard", "asks", "examples"]
 
 ScriptName = Annotated[str, Parameter(description="Name of the script.")]
 Shard = Annotated[str, Parameter(description="Number of the shard.")]
@@ -45,28 +43,13 @@ def asks(path: str, summary: str, *, listed: bool = True) -> Callable[[Callable[
         guards=[require(Scope.read)],
         summary=summary,
         response_headers=[_ETAG, _LINK] if listed else [_ETAG],
-        operation_class=example_operation(path),
         tags=["ledger"],
+        opt={"question": True},
     )
 
 
-def example_operation(path: str) -> type[Operation]:
-    """The class of an operation whose answer is shown by an example, the one of this path in `examples.json`."""
-
-    @dataclass
-    class Shown(Operation):
-        def __post_init__(self) -> None:
-            for status, response in (self.responses or {}).items():
-                content = getattr(response, "content", None)
-                if not status.startswith("2") or not content or path not in _examples():
-                    continue
-                for media in content.values():
-                    media.examples = {"one": Example(value=_examples()[path])}
-
-    return Shown
-
-
 @cache
-def _examples() -> dict[str, Any]:
+def examples() -> dict[str, Any]:
+    """An answer of each question, by path as OpenAPI writes it."""
     found: dict[str, Any] = msgspec.json.decode(resources.files(__package__).joinpath("examples.json").read_bytes())
     return found

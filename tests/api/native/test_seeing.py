@@ -113,7 +113,7 @@ def test_the_own_account_is_seen_whole(server: Server, confined: str, token: str
 def test_what_holds_all_accounts_needs_a_token_for_all(server: Server, confined: str, token: str, path: str) -> None:
     """Tiles, bundles, and the rest of a log in an account proof."""
     assert server.ask(path, token=token).status == 200
-    assert server.ask(path, token=confined).json["code"] == "all_accounts_needed"
+    assert server.ask(path, token=confined).json["code"] == "all_accounts"
 
 
 def test_people_are_named_with_the_scope_audit_only(server: Server, token: str, reader: str) -> None:

@@ -112,7 +112,7 @@ class Door:
         if presented is not None:
             registry = self._context.registry
             if not registry.known(presented.id):
-                await asyncio.to_thread(registry.look)
+                await registry.look_after(time.monotonic())
             verdict = registry.judge(presented)
             if isinstance(verdict, TokenFile):
                 _check_email(verdict, shown[1] if shown else None)

@@ -1,5 +1,6 @@
 """The tokens that a running server takes: read again and again, so that one that is revoked is so within a moment."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from ledger.storage.store import Store
 __all__ = ["Registry", "Verdict"]
 
 _SOON_S: Final = 0.05
-"""A token that is not known is looked for at once, but not more often than this: whoever guesses costs nobody more."""
+"""A token that is not known is looked for, but not more often than this: whoever guesses costs nobody more."""
 _PATIENCE_S: Final = 10.0
 """So long, or for four looks, tokens are taken although the store does not say whether they were revoked."""
 
@@ -23,7 +24,9 @@ Verdict = TokenFile | str
 
 
 class Registry:
-    """The tokens of a ledger, read again by a thread of its own from `start` to `stop`. `judge` may be called from any thread.
+    """The tokens of a ledger, read again by a thread of its own from `start` to `stop`.
+
+    `look_after` belongs to one event loop; anything else may be called from any thread.
 
     Args:
         store: the ledger's.
@@ -41,6 +44,7 @@ class Registry:
         self._log = log
         self._clock = clock
         self._lock = threading.Lock()
+        self._turn = asyncio.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="tokens", daemon=True)
         self._stored = StoredTokens({}, {}, [])
@@ -91,10 +95,16 @@ class Registry:
         """Whether there is a token with this id."""
         return token_id in self._stored.tokens
 
+    async def look_after(self, moment_s: float) -> None:
+        """Return when the tokens were read by a look that began after this moment (monotonic). Whoever waits at once shares it."""
+        while self._tried_at < moment_s:
+            async with self._turn:
+                if self._tried_at < moment_s:
+                    await asyncio.sleep(max(0.0, self._tried_at + _SOON_S - time.monotonic()))
+                    await asyncio.to_thread(self.look)
+
     def look(self) -> None:
-        """Read the tokens now, unless that was done a moment ago."""
-        if time.monotonic() - self._tried_at < _SOON_S:
-            return
+        """Read the tokens now."""
         with self._lock:
             self._tried_at = time.monotonic()
             before = self._stored

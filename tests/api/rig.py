@@ -106,7 +106,7 @@ def serving(ledger: Path, *arguments: str, **environment: str) -> Iterator[Serve
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=clean | environment
     )
-    timer = threading.Timer(4 * TIMEOUT_S, running.kill)
+    timer = threading.Timer(20 * TIMEOUT_S, running.kill)  # a module's tests may share it, on a busy machine
     timer.start()
     try:
         assert running.stdout is not None

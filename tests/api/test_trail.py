@@ -79,7 +79,7 @@ def test_each_use_is_recorded_with_the_template_of_its_path_and_nothing_that_was
     ]
     assert all(began < line.at <= datetime.now(UTC) for line in lines)
     written = b"".join(path.read_bytes() for path in (root / "audit").iterdir())
-    for secret in (b"s3cr3t", b"beta-corp", text.rpartition("_")[2].encode(), revoked.rpartition("_")[2].encode()):
+    for secret in (b"s3cr3t", b"beta-corp", text.split("_", 2)[2].encode(), revoked.split("_", 2)[2].encode()):
         assert secret not in written
 
 

@@ -46,9 +46,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The zones that the platform's tools may find, `NAME=ID` with commas between; None: none."""
     platform_subdomain: str = "workers"
     """The account's subdomain, as the platform's tools are told it."""
-    token_rate: float = 5000.0
+    token_rate: float = 20_000.0
     """Requests of one token a second, where it has no limit of its own,"""
-    token_burst: float = 5000.0
+    token_burst: float = 20_000.0
     """and how many of them may come at once."""
     token_check_s: float = 0.5
     """How often it is looked which tokens were made or revoked."""

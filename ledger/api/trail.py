@@ -52,6 +52,8 @@ class Trail:
         self._clock = clock
         self._waiting: queue.SimpleQueue[tuple[Line | None, Future[None] | None]] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._urgent = threading.Event()
+        """Somebody waits for what is waiting to be written."""
         self._last: tuple[str, int, int, str] | None = None
         """The newest file as we left it (its name, its size), and the number and hash of its last line."""
         self.failure: str | None = None
@@ -103,13 +105,15 @@ class Trail:
             _fail(done)
         else:
             self._waiting.put((line, done))
+            if line is None or done is not None:
+                self._urgent.set()
 
     def _run(self) -> None:
         more = True
         while more:
             taken = [self._waiting.get()]
-            if taken[0][0] is not None and taken[0][1] is None:
-                self._closing.wait(_GATHER_S)
+            self._urgent.wait(_GATHER_S)
+            self._urgent.clear()
             while not self._waiting.empty():
                 taken.append(self._waiting.get())
             more = all(line is not None for line, _ in taken)

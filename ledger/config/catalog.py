@@ -395,10 +395,10 @@ CATALOG: Final = (
         "token_rate",
         Kind.number,
         "requests a second of a token that has no limit of its own,",
-        default=5000.0,
+        default=20_000.0,
         minimum=0.01,
     ),
-    _api("token_burst", Kind.number, "and how many of them may come at once", default=5000.0, minimum=1),
+    _api("token_burst", Kind.number, "and how many of them may come at once", default=20_000.0, minimum=1),
     _api(
         "token_check_s",
         Kind.number,

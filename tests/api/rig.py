@@ -18,11 +18,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import pytest
 from litestar import Router
+from litestar.handlers import HTTPRouteHandler
 
 from ledger.api import app
 from ledger.api.context import Context
 from ledger.api.registry import Registry
-from ledger.api.server import make_server
+from ledger.api.server import ApiServer, listening_socket, make_server
 from ledger.api.settings import Settings
 from ledger.api.tokens import Scope, Wish, create_token, token_store
 from ledger.api.trail import Trail, trail_directory
@@ -36,6 +37,7 @@ __all__ = ["ROOT", "TIMEOUT_S", "Answer", "Server", "answering", "make_token", "
 
 ROOT: Final = Path(__file__).parents[2]
 TIMEOUT_S: Final = 30
+_OWN_ROUTES: Final = app.all_routes
 
 
 class Answer(NamedTuple):
@@ -55,8 +57,8 @@ class Answer(NamedTuple):
 class Server:
     """A running `ledger serve`."""
 
-    def __init__(self, process: "subprocess.Popen[str] | None", url: str) -> None:
-        self._process = process
+    def __init__(self, running: "subprocess.Popen[str] | ApiServer", url: str) -> None:
+        self._running = running
         self.url = url
         host, _, port = url.removeprefix("http://").rpartition(":")
         self.host, self.port = host, int(port)
@@ -88,8 +90,13 @@ class Server:
     @property
     def process(self) -> "subprocess.Popen[str]":
         """Where it is a process of its own."""
-        assert self._process is not None
-        return self._process
+        assert isinstance(self._running, subprocess.Popen)
+        return self._running
+
+    def tell_to_stop(self) -> None:
+        """Where it is in this process: as a signal would."""
+        assert isinstance(self._running, ApiServer)
+        self._running.stop()
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Tell it to stop; exit code and what it said on stderr."""
@@ -125,19 +132,20 @@ def serving(ledger: Path, *arguments: str, **environment: str) -> Iterator[Serve
 
 
 @contextmanager
-def answering(ledger: Path, routes: Sequence[Router] = (), **settings: Any) -> Iterator[tuple[Server, Context]]:
+def answering(
+    ledger: Path, handlers: Sequence[HTTPRouteHandler] = (), **settings: Any
+) -> Iterator[tuple[Server, Context]]:
     """A server in this process, with handlers besides its own."""
     log = Log(stream=io.StringIO())
-    chosen = Settings(ledger=str(ledger), cluster=None, **settings)
+    chosen = Settings(ledger=str(ledger), cluster=None, api_port=0, **settings)
     store = token_store(str(ledger))
     registry, trail = Registry(store, chosen.token_check_s, log), Trail(trail_directory(str(ledger), None), log)
     with (
         pytest.MonkeyPatch.context() as patched,
         open_live(str(ledger)) as live,
-        socket.create_server(("127.0.0.1", 0)) as listener,
+        listening_socket(chosen) as listener,
     ):
-        own = app.all_routes
-        patched.setattr(app, "all_routes", lambda: [*own(), *routes])
+        patched.setattr(app, "all_routes", lambda: [*_OWN_ROUTES(), Router("/", route_handlers=[*handlers])])
         registry.start()
         context = Context(store=store, settings=chosen, registry=registry, trail=trail, log=log, live=live, sender=None)
         ready = threading.Event()
@@ -146,10 +154,11 @@ def answering(ledger: Path, routes: Sequence[Router] = (), **settings: Any) -> I
         thread.start()
         try:
             assert ready.wait(TIMEOUT_S)
-            yield Server(None, "http://{}:{}".format(*listener.getsockname())), context
+            yield Server(server, "http://{}:{}".format(*listener.getsockname())), context
         finally:
             server.should_exit = True
             thread.join(TIMEOUT_S)
+            assert not thread.is_alive()
             context.close()
             registry.stop()
             trail.close()

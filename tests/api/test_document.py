@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from litestar import Router, get
+from litestar import get
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ledger.api import app
@@ -67,7 +67,7 @@ def test_a_handler_that_nothing_guards_keeps_the_server_from_starting(server: Se
 
     with (
         pytest.raises(RuntimeError, match="/v1/forgotten"),
-        answering(ledger, [Router("/", route_handlers=[forgotten])]),
+        answering(ledger, [forgotten]),
     ):
         pass
 

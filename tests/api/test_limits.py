@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from litestar.response import Stream
 
 from ledger.api.access import OPEN, require
@@ -68,6 +68,14 @@ async def slow() -> str:
     return "late"
 
 
+@get("/v1/soon", guards=[require(Scope.read)])
+async def soon(context: Context) -> str:
+    """Answers a while after the server was told to stop."""
+    await context.stopping.wait()
+    await asyncio.sleep(0.3)
+    return "done"
+
+
 @get("/v1/endless", guards=[require(Scope.read)], opt={STREAM: True})
 async def endless(context: Context) -> Stream:
     """Goes on until the server stops."""
@@ -86,9 +94,7 @@ async def injected(to: str) -> Response[str]:
     return Response("x", headers={"x-given": to})
 
 
-ROUTES = [
-    Router("/", route_handlers=[echo, wrapped, named, fails, fails_wrapped, slow, endless, injected]),
-]
+HANDLERS = [echo, wrapped, named, fails, fails_wrapped, slow, soon, endless, injected]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +102,7 @@ def limited(ledger: Path, token: str) -> Iterator[tuple[Server, Context]]:
     """A server with tight limits."""
     with answering(
         ledger,
-        ROUTES,
+        HANDLERS,
         max_body_bytes=100_000,
         max_header_bytes=4096,
         header_timeout_s=0.4,
@@ -248,6 +254,36 @@ def test_an_answer_that_takes_too_long_is_given_up_and_a_stream_is_not(
         while found.count(b"line") < 25:  # more than a second's worth
             found += connection.recv(65536)
     assert b"200 OK" in found
+
+
+def test_a_server_that_stops_finishes_what_it_is_answering_and_takes_no_more(ledger: Path, token: str) -> None:
+    """What runs is answered whole, a stream ends, an idle connection is closed, and nobody new is let in; in bounded time."""
+    with answering(ledger, HANDLERS) as (server, context), closing(server.connect()) as idle:
+        held = [server.connect() for _ in range(2)]
+        for connection, path in zip(held, ("/v1/soon", "/v1/endless"), strict=True):
+            connection.sendall(_post(token, path=path).replace(b"POST", b"GET"))
+        assert b"200 OK" in held[1].recv(65536)
+        assert not server.ask("/readyz").json["reasons"]
+        server.tell_to_stop()
+        assert _read(held[0]).endswith(b"done")
+        assert _read(held[1]).endswith(b"0\r\n\r\n")
+        assert _read(idle) == b""
+        assert context.stopping.is_set()
+        with pytest.raises(OSError, match="refused"):
+            server.connect().close()
+        for connection in held:
+            connection.close()
+
+
+def test_what_hangs_keeps_a_server_from_ending_no_longer_than_it_is_told(ledger: Path, token: str) -> None:
+    """A handler that does not end is cut off after `finish_timeout_s`."""
+    with answering(ledger, HANDLERS, finish_timeout_s=1.0) as (server, _), closing(server.connect()) as connection:
+        connection.sendall(_post(token, path="/v1/slow").replace(b"POST", b"GET"))
+        time.sleep(0.2)
+        began = time.monotonic()
+        server.tell_to_stop()
+        assert b"200" not in _read(connection)[:20]
+        assert time.monotonic() - began < TIMEOUT_S / 2
 
 
 def test_connections_beyond_the_limit_are_turned_away(limited: tuple[Server, Context]) -> None:

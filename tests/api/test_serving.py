@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.api.server import listening_socket
+from ledger.api.settings import Settings
 from tests.api.rig import ROOT, TIMEOUT_S, Server, make_token, serving
 
 
@@ -56,3 +58,9 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(ledger: Path, tmp_path: P
             assert (done.returncode, done.stdout) == (code, ""), done.stderr
             assert message in done.stderr
             assert "Traceback" not in done.stderr
+
+
+def test_answers_do_not_wait_for_acknowledgements(ledger: Path) -> None:
+    """The socket names its protocol, without which asyncio leaves Nagle's algorithm on: 40 ms for each answer of two packets."""
+    with listening_socket(Settings(ledger=str(ledger), cluster=None, api_port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

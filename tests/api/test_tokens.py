@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from litestar import Router, get
+from litestar import get
 
 from cli.main import main
 from ledger.api.access import Caller, Connection, require
@@ -48,7 +48,7 @@ async def there(account: str) -> str:
     return account
 
 
-ROUTES = [Router("/", route_handlers=[here, there])]
+HANDLERS = [here, there]
 
 
 def _unreadable(*_: object) -> StoredTokens:
@@ -127,11 +127,11 @@ def test_a_token_file_that_was_damaged_is_said_and_lets_nobody_in(
     root = write_ledger(tmp_path / "ledger", 5)
     first, second = make_token(root, "first"), make_token(root, "second")
     names = [root / "tokens" / f"{text.split('_')[1]}.json" for text in (first, second)]
-    with answering(root, ROUTES) as (server, _):
+    with answering(root, HANDLERS) as (server, _):
         assert server.ask("/v1/here/acme", token=second).status == 200
     names[0].write_bytes(names[0].read_bytes().replace(b"first", b'fi"st'))
     names[1].with_suffix(".revoked.json").write_bytes(b"")
-    with answering(root, ROUTES) as (server, _):
+    with answering(root, HANDLERS) as (server, _):
         assert server.ask("/v1/here/acme", token=first).status == 401
         assert server.ask("/v1/here/acme", token=second).json["code"] == "token_revoked"
     assert main(["tokens", "list", "--ledger", str(root)]) == 3
@@ -144,7 +144,7 @@ def test_nobody_is_let_in_without_a_token_that_counts(ledger: Path, token: str) 
     expired = make_token(ledger, "short", expires_at=datetime.now(UTC) + timedelta(milliseconds=300))
     other = f"dlt_{'0' * 16}_{'x' * 43}"
     time.sleep(0.35)
-    with answering(ledger, ROUTES) as (server, _):
+    with answering(ledger, HANDLERS) as (server, _):
         for shown in (None, changed, other, expired, "x", "é"):
             answer = server.ask("/v1/here/acme", headers={"Authorization": f"Bearer {shown}"} if shown else None)
             assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer realm="ledger"')
@@ -160,7 +160,7 @@ def test_nobody_is_let_in_without_a_token_that_counts(ledger: Path, token: str) 
 def test_a_token_names_the_actor(ledger: Path) -> None:
     """As bearer or as the platform's older key; an address beside it must be the token's; client and program are said too."""
     text = make_token(ledger, "ana-laptop", email="ana@acme.example", on_behalf_of="u_17")
-    with answering(ledger, ROUTES) as (server, _):
+    with answering(ledger, HANDLERS) as (server, _):
         said = server.ask("/v1/here/acme", token=text, headers={"User-Agent": "wrangler/4.86.0"}).json["actor"]
         assert said == {
             "type": "token",
@@ -178,7 +178,7 @@ def test_a_token_names_the_actor(ledger: Path) -> None:
 def test_an_account_of_others_answers_as_one_that_does_not_exist(ledger: Path) -> None:
     """404, the same bytes whether there is such an account, also where the scope lacks too; globs count."""
     text = make_token(ledger, "of-acme", Scope.read, account="acm?")
-    with answering(ledger, ROUTES) as (server, _):
+    with answering(ledger, HANDLERS) as (server, _):
         assert server.ask("/v1/here/acme", token=text).json["account"] == "acme"
         there, none = (server.ask(f"/v1/here/{name}", token=text) for name in ("beta", "nobody"))
         assert (there.status, there.body) == (404, none.body)
@@ -197,7 +197,7 @@ def test_a_token_takes_effect_at_once_and_its_end_within_a_moment(ledger: Path, 
 
 def test_a_token_that_was_just_made_is_taken_at_its_first_request(ledger: Path) -> None:
     """However short a time ago the tokens were read: made and used at once, many times, also beside others who guess."""
-    with answering(ledger, ROUTES, token_check_s=60) as (server, _):
+    with answering(ledger, HANDLERS, token_check_s=60) as (server, _):
         for number in range(10):
             assert server.ask("/v1/here/acme", token=f"dlt_{number:016x}_{'x' * 43}").status == 401
             assert server.ask("/v1/here/acme", token=make_token(ledger, f"quick-{number}")).status == 200
@@ -210,7 +210,7 @@ def test_whoever_cannot_tell_which_tokens_were_revoked_lets_nobody_in(
     monkeypatch.setattr("ledger.api.registry._PATIENCE_S", 0.1)
     root = write_ledger(tmp_path / "ledger", 5)
     text = make_token(root)
-    with answering(root, ROUTES, token_check_s=0.05) as (server, context):
+    with answering(root, HANDLERS, token_check_s=0.05) as (server, context):
         assert server.ask("/v1/here/acme", token=text).status == 200
         monkeypatch.setattr("ledger.api.registry.read_tokens", _unreadable)
         _until(lambda: server.ask("/v1/here/acme", token=text), 503)
@@ -223,7 +223,7 @@ def test_whoever_cannot_tell_which_tokens_were_revoked_lets_nobody_in(
 
 def test_a_server_that_is_open_to_all_is_so_for_this_machine_alone(ledger: Path, token: str) -> None:
     """No token is needed, one still counts; a page of another site, or a name that leads here, gets nothing."""
-    with answering(ledger, ROUTES, insecure=True) as (server, _):
+    with answering(ledger, HANDLERS, insecure=True) as (server, _):
         assert server.ask("/v1/here/acme").json["actor"]["id"] == "anonymous"
         assert server.ask("/v1/here/acme", token="anything").json["actor"]["id"] == "anonymous"
         assert server.ask("/v1/here/acme", token=token).json["actor"]["id"] == token.split("_")[1]
@@ -235,7 +235,7 @@ def test_a_server_that_is_open_to_all_is_so_for_this_machine_alone(ledger: Path,
 def test_a_token_that_asks_too_often_has_to_wait(ledger: Path) -> None:
     """429, with the seconds to wait, in the form of the path; others go on."""
     text, other = make_token(ledger, "eager", rate=0.5), make_token(ledger, "calm")
-    with answering(ledger, ROUTES) as (server, _):
+    with answering(ledger, HANDLERS) as (server, _):
         answers = [server.ask("/v1/here/acme", token=text) for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 429, 429]
         assert int(answers[1].headers["retry-after"]) in {1, 2, 3}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litestar import Request, Router, get
+from litestar import Request, get
 
 from cli.main import main
 from ledger.api.access import Caller, require
@@ -37,7 +37,7 @@ async def people(account: str, context: Context, caller: Caller, request: Reques
     return "names" if await may_name(context, caller, request, account, _PEOPLE) else "pseudonyms"
 
 
-ROUTES = [Router("/", route_handlers=[people])]
+HANDLERS = [people]
 
 
 def _use(trail: Trail, token: str = "t", status: int = 200) -> None:
@@ -62,7 +62,7 @@ def test_each_use_is_recorded_with_the_template_of_its_path_and_nothing_that_was
     root = write_ledger(tmp_path / "ledger", 5)
     text, revoked = make_token(root, "ci", account="acme"), make_token(root, "old")
     assert main(["tokens", "revoke", "old", "--ledger", str(root)]) == 0
-    with answering(root, ROUTES) as (server, _):
+    with answering(root, HANDLERS) as (server, _):
         began = datetime.now(UTC) - timedelta(seconds=1)
         server.ask("/v1/people/acme?secret=s3cr3t", token=text)
         server.ask("/v1/people/beta-corp", token=text)
@@ -89,7 +89,7 @@ def test_names_are_shown_to_whoever_may_know_them_and_only_once_that_is_recorded
     reader, auditor = (
         make_token(root, name, *scopes) for name, scopes in (("r", (Scope.read,)), ("a", (Scope.read, Scope.audit)))
     )
-    with answering(root, ROUTES) as (server, _):
+    with answering(root, HANDLERS) as (server, _):
         assert server.ask("/v1/people/acme", token=reader).body == b"pseudonyms"
         assert server.ask("/v1/people/acme", token=auditor).body == b"names"
         named = [line for line in _lines(root / "audit") if line.kind == "named"]
@@ -100,7 +100,7 @@ def test_what_cannot_be_recorded_is_not_answered(tmp_path: Path, monkeypatch: py
     """A disk that is full: no names, then no answers at all (503, not healthy); when there is room again, both, and nothing is lost."""
     root = write_ledger(tmp_path / "ledger", 5)
     text = make_token(root)
-    with answering(root, ROUTES) as (server, context):
+    with answering(root, HANDLERS) as (server, context):
         is_full = True
         append = Trail._append
 

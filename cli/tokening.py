@@ -8,7 +8,7 @@ import typer
 from cli.configuring import Commands
 from cli.messages import say, warn
 from cli.options import Format, Json, Ledger, Output, chosen_format, examples
-from cli.output import Column, clock, emit
+from cli.output import Column, clock, emit, short
 from cli.tables import printable
 from ledger.errors import EXIT_VERIFICATION
 
@@ -35,7 +35,7 @@ _USES: Final = [
     Column("what", lambda row: f"{row.method} {row.route}".strip()),
     Column("account", lambda row: row.account),
     Column("status", lambda row: str(row.status or "")),
-    Column("named", lambda row: ", ".join(row.pseudonyms)),
+    Column("was shown the names of", lambda row: ", ".join(map(short, row.pseudonyms))),
 ]
 
 

@@ -76,6 +76,22 @@ _ENVELOPE: Final = {
         }
     ],
 }
+_EVENT: Final = {
+    "type": "object",
+    "title": "ChangeEvent",
+    "description": "A change event (CloudEvents 1.0, structured). `ledger schema` prints its JSON Schema, with all of `data`.",
+    "required": ["specversion", "type", "source", "id", "subject", "time", "accountid", "data"],
+    "properties": {
+        "specversion": {"type": "string", "const": "1.0"},
+        "type": {"type": "string", "enum": ["ledger.change.v1", "ledger.note.v1"]},
+        "source": {"type": "string", "description": "With `id` what makes an event the same one."},
+        "id": {"type": "string"},
+        "subject": {"type": "string", "description": "The script."},
+        "time": {"type": "string", "format": "date-time", "description": "When it happened."},
+        "accountid": {"type": "string"},
+        "data": {"type": "object", "description": "What changed, by whom."},
+    },
+}
 _PROBLEM_EXAMPLE: Final = {
     "type": "about:blank",
     "title": "Not Found",
@@ -170,7 +186,7 @@ def _finish(found: dict[str, Any], open_to_all: set[tuple[str, str]]) -> None:
     parts = found["components"]
     describe(parts.get("schemas", {}))
     parts.setdefault("schemas", {})["Problem"] = component_of(Problem) | {"examples": [_PROBLEM_EXAMPLE]}
-    parts["schemas"]["Refusal"] = _ENVELOPE
+    parts["schemas"] |= {"Refusal": _ENVELOPE, "ChangeEvent": _EVENT}
     parts["responses"] = {
         "Problem": _response("Refused; `code` says why.", PROBLEM_TYPE, "Problem"),
         "Refusal": _response("Refused; the errors say why.", "application/json", "Refusal"),

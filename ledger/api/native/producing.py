@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, cast
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Reference, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import Parameter
 
@@ -63,11 +63,7 @@ class _Taking(Operation):
     """The operation, with the bodies that it takes."""
 
     def __post_init__(self) -> None:
-        event = Schema(
-            type=OpenAPIType.OBJECT,
-            description="A change event (CloudEvents 1.0, structured). `ledger schema` prints its JSON Schema.",
-            required=["specversion", "type", "source", "id", "subject", "time", "accountid", "data"],
-        )
+        event = Reference(ref="#/components/schemas/ChangeEvent")
         one = {"one": Example(value=_EXAMPLE)}
         lines = Schema(type=OpenAPIType.STRING, description="One event a line.")
         self.request_body = RequestBody(

@@ -110,10 +110,18 @@ def create(
 
 
 def list_(ledger: Ledger, output: Output = Format.table, as_json: Json = False) -> None:
-    """The tokens of a ledger, the newest first."""
-    from ledger.api.tokens import TokenRow, list_tokens
+    """The tokens of a ledger, the newest first.
 
-    emit(list_tokens(_store(ledger), datetime.now(UTC)), _TOKENS, chosen_format(output, as_json), TokenRow)
+    Exit code 3 where the object of one is damaged: then it is no token.
+    """
+    from ledger.api.tokens import TokenRow, read_tokens, rows_of
+
+    stored = read_tokens(_store(ledger))
+    emit(rows_of(stored, datetime.now(UTC)), _TOKENS, chosen_format(output, as_json), TokenRow)
+    for name in stored.damaged:
+        warn(f"{name} is damaged and no token; remove it")
+    if stored.damaged:
+        raise typer.Exit(EXIT_VERIFICATION)
 
 
 def revoke(

@@ -43,12 +43,16 @@ class Door:
             await self._app(scope, receive, send)
             return
         caller = await self._caller(scope)
-        status = _ENDED
+        streams = bool(opt.get(STREAM))
+        status, is_recorded = _ENDED, False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_recorded
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if streams:  # it may go on for days
+                    is_recorded = True
+                    self._record(scope, caller, status)
             await send(message)
 
         try:
@@ -56,21 +60,23 @@ class Door:
                 raise RefusalError(503, "audit_unwritten", "what is asked cannot be recorded", "try again in a while")
             self._within_rate(caller)
             scope["user"] = caller
-            await self._in_time(
-                scope, receive, watched, None if opt.get(STREAM) else self._context.settings.answer_timeout_s
-            )
+            await self._in_time(scope, receive, watched, None if streams else self._context.settings.answer_timeout_s)
         except RefusalError as error:
             status = error.status
             raise
         finally:
-            self._context.trail.use(
-                token=caller.id,
-                name=caller.name,
-                method=str(scope.get("method", "")),
-                route=scope["path_template"],
-                account=_account(scope, caller),
-                status=status,
-            )
+            if not is_recorded:
+                self._record(scope, caller, status)
+
+    def _record(self, scope: Scope, caller: Caller, status: int) -> None:
+        self._context.trail.use(
+            token=caller.id,
+            name=caller.name,
+            method=str(scope.get("method", "")),
+            route=scope["path_template"],
+            account=_account(scope, caller),
+            status=status,
+        )
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send, seconds: float | None) -> None:
         started = False

@@ -77,6 +77,9 @@ class Limited:
                 await _refuse(scope["path"], watched, refusal)
             else:
                 await self._app(scope, self._receiver(receive), watched)
+        except TimeoutError:
+            self._log.caution("answer_cut", f"an answer to {_route(scope)} took too long and was cut off")
+            raise
         except Exception as error:
             # Litestar has answered all but what came after the answer began: now only the connection can end.
             failure_of(error, self._log)

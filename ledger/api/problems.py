@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, LitestarException
 
 from ledger.errors import BrokerError, InputError, LedgerError, NotFoundError, StoreError, UsageError
 from ledger.logs import Log
@@ -130,6 +130,8 @@ def failure_of(error: Exception, log: Log) -> Failure:
             return Failure(status=404, code=error.code, message=error.message, hint=error.hint)
         case InputError() | UsageError():
             return Failure(status=400, code=error.code, message=error.message, hint=error.hint)
+        case BrokerError(code="not_folded"):
+            return Failure(status=504, code=error.code, message=error.message, hint=error.hint)
         case BrokerError() | StoreError():
             log.caution("unavailable", error.message, code=error.code)
             what = "the broker" if isinstance(error, BrokerError) else "the ledger's store"
@@ -199,6 +201,8 @@ def _detail(error: HTTPException) -> str:
 
 def _unforeseen(error: Exception, log: Log) -> Failure:
     trace_id = secrets.token_hex(6)
+    if isinstance(error, LitestarException) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # it came when the answer had begun
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename.rpartition('/site-packages/')[2]}:{frame.lineno}" for frame in frames[-3:]]
     log.caution("internal", f"{type(error).__name__} at {' < '.join(reversed(places))}", id=trace_id)

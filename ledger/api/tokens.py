@@ -33,6 +33,7 @@ __all__ = [
     "parse_presented",
     "read_tokens",
     "revoke_token",
+    "rows_of",
     "token_store",
 ]
 
@@ -42,6 +43,7 @@ _ID_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
 _TOKEN = re.compile(r"dlt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _LIKE_ID = re.compile(r"[0-9a-f]{4,16}")
 _ACCOUNTS = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,255}")
 _MAX_TEXT: Final = 255
@@ -218,16 +220,12 @@ def read_tokens(store: Store, known: StoredTokens | None = None) -> StoredTokens
 
 
 def list_tokens(store: Store, now: datetime) -> list[TokenRow]:
-    """All tokens, the newest first.
+    """All tokens, the newest first; what is damaged is none."""
+    return rows_of(read_tokens(store), now)
 
-    Raises:
-        IntegrityError: `bad_token_file`.
-    """
-    stored = read_tokens(store)
-    if stored.damaged:
-        raise IntegrityError(
-            "bad_token_file", f"{stored.damaged[0]} is damaged", "remove it; what it was for needs a new token"
-        )
+
+def rows_of(stored: StoredTokens, now: datetime) -> list[TokenRow]:
+    """Tokens as they are listed, the newest first."""
     found = sorted(stored.tokens.values(), key=lambda token: (token.created_at, token.id), reverse=True)
     return [_row(token, stored.revoked.get(token.id), now) for token in found]
 
@@ -292,9 +290,17 @@ def _read(store: Store, name: str, form: type[_Form]) -> _Form:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise IntegrityError("bad_token_file", f"{name} is damaged", "remove it") from error
     parsed = layout.parse_token(name)
-    if parsed is None or parsed.id != found.id:
-        raise IntegrityError("bad_token_file", f"{name} is that of another token", "remove it")
+    if parsed is None or parsed.id != found.id or not _is_sound(found):
+        raise IntegrityError("bad_token_file", f"{name} is not as it was written", "remove it")
     return found
+
+
+def _is_sound(found: "TokenFile | _Revocation") -> bool:
+    """Whether what was read can be compared: times know their zone, a hash is one."""
+    if isinstance(found, _Revocation):
+        return found.revoked_at.tzinfo is not None
+    times = (found.created_at, found.expires_at or found.created_at)
+    return _HASH.fullmatch(found.hash) is not None and all(time.tzinfo is not None for time in times)
 
 
 def _row(token: TokenFile, revoked_at: datetime | None, now: datetime) -> TokenRow:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ _GATHER_S: Final = 0.02
 """Lines that nobody waits for are written together: so long after the first."""
 _MAX_WAITING: Final = 100_000
 """Lines in memory; with more the disk does not keep up, and the server stops answering."""
+_TAIL_BYTES: Final = 64 << 10
 _CLOSE_S: Final = 10.0
 _LOCK: Final = "lock"
 
@@ -109,19 +111,28 @@ class Trail:
                 self._urgent.set()
 
     def _run(self) -> None:
-        more = True
-        while more:
-            taken = [self._waiting.get()]
-            self._urgent.wait(_GATHER_S)
-            self._urgent.clear()
-            while not self._waiting.empty():
-                taken.append(self._waiting.get())
-            more = all(line is not None for line, _ in taken)
-            waiting = [done for _, done in taken if done is not None]
-            self._write_again([line for line, _ in taken if line is not None], waiting)
-            for done in waiting:
-                if not done.done():
-                    done.set_result(None)
+        try:
+            while self._write_next():
+                pass
+        except BaseException as error:
+            # Nobody writes any more: nothing is answered any more.
+            self.failure = "the audit trail is not written any more"
+            self._log.caution("audit_unwritten", f"{self.failure}: {type(error).__name__}")
+            raise
+
+    def _write_next(self) -> bool:
+        """Write what waits, or comes within a moment; whether more may come."""
+        taken = [self._waiting.get()]
+        self._urgent.wait(_GATHER_S)
+        self._urgent.clear()
+        while not self._waiting.empty():
+            taken.append(self._waiting.get())
+        waiting = [done for _, done in taken if done is not None]
+        self._write_again([line for line, _ in taken if line is not None], waiting)
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
+        return all(line is not None for line, _ in taken)
 
     def _write_again(self, lines: list[Line], waiting: "list[Future[None]]") -> None:
         """Write lines, trying again until they are written: what happened is recorded, late rather than never.
@@ -148,32 +159,42 @@ class Trail:
                 return
 
     def _write(self, lines: list[Line]) -> None:
+        """Write lines, and take those that are written out of the list."""
         with self._locked():
             number, prev = self._end()
-            by_day: dict[str, list[bytes]] = {}
-            for line in lines:
-                data = encode_line(line, number, prev)
-                number, prev = number + 1, sha256(data).hexdigest()
-                by_day.setdefault(name_of_day(line.at), []).append(data + b"\n")
-            for name, encoded in by_day.items():
-                self._append(name, b"".join(encoded))
-                self._last = name, (self._directory / name).stat().st_size, number, prev
+            while lines:
+                name = name_of_day(lines[0].at)
+                today = list(takewhile(lambda line, name=name: name_of_day(line.at) == name, lines))  # type: ignore[misc]
+                encoded = []
+                for line in today:
+                    encoded.append(encode_line(line, number, prev))
+                    number, prev = number + 1, sha256(encoded[-1]).hexdigest()
+                size = self._append(name, b"".join(data + b"\n" for data in encoded))
+                self._last = name, size, number, prev
+                del lines[: len(today)]
 
-    def _append(self, name: str, data: bytes) -> None:
+    def _append(self, name: str, data: bytes) -> int:
+        """Append to a day's file, all or nothing; durable on return. Its size then."""
         path = self._directory / name
         is_new = not path.exists()
         with store_errors("write", path):
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                view = memoryview(data)
-                while view:
-                    # Crash here: a line may be torn. The next one stands on a line of its own, with the torn one's hash.
-                    view = view[os.write(descriptor, view) :]
-                os.fsync(descriptor)
+                before = os.fstat(descriptor).st_size
+                try:
+                    view = memoryview(data)
+                    while view:
+                        # Crash here: a line may be torn. The next one stands on a line of its own, with the torn one's hash.
+                        view = view[os.write(descriptor, view) :]
+                    os.fsync(descriptor)
+                except OSError:
+                    os.ftruncate(descriptor, before)  # we have the lock: nobody has written after it
+                    raise
             finally:
                 os.close(descriptor)
         if is_new:
             fsync_directory(self._directory)
+        return before + len(data)
 
     def _end(self) -> tuple[int, str]:
         """The number that the next line has, and the hash of the last one; read again where another process has written."""
@@ -224,16 +245,28 @@ def _read_end(directory: Path, names: list[str]) -> tuple[int, str]:
     for name in reversed(names):
         path = directory / name
         with store_errors("read", path):
-            lines = path.read_bytes().split(b"\n")
-        if lines[-1]:
+            lines, is_torn = _last_lines(path)
+        if is_torn:
             with store_errors("write", path), path.open("ab") as file:
                 file.write(b"\n")
-        whole = [line for line in lines if line]
-        if not whole:
-            continue
-        number = next((found for line in reversed(whole) if (found := _number(line)) is not None), -1)
-        return number + 1, sha256(whole[-1]).hexdigest()
+        if lines:
+            number = next((found for line in reversed(lines) if (found := _number(line)) is not None), -1)
+            return number + 1, sha256(lines[-1]).hexdigest()
     return 0, FIRST
+
+
+def _last_lines(path: Path) -> tuple[list[bytes], bool]:
+    """The last lines of a file, with one among them that is whole where there is any; and whether the very last one has no end."""
+    size, step = path.stat().st_size, _TAIL_BYTES
+    while True:
+        with path.open("rb") as file:
+            file.seek(max(0, size - step))
+            data = file.read(size)
+        # What stands before the first line feed is no line, but for the file's beginning.
+        lines = [line for line in data.split(b"\n")[int(step < size) :] if line]
+        if step >= size or any(_number(line) is not None for line in lines):
+            return lines, data[-1:] not in (b"", b"\n")
+        step *= 8
 
 
 def _number(line: bytes) -> int | None:

@@ -49,6 +49,8 @@ async def fails(how: str) -> None:
             raise BrokerError("broker_unreachable", "no broker at kafka.internal:9092", "start it")
         case "damaged":
             raise IntegrityError("bad_root", "/srv/audit/log/0003/x is damaged")
+        case "late":
+            raise BrokerError("not_folded", "the event e1 of gateway has no entry after 1 s", "send it again")
         case "refused":
             raise RefusalError(409, "conflict", "no", platform=((10021, "a"), (10057, "b")))
         case _:
@@ -360,6 +362,8 @@ def test_errors_have_one_form_on_each_side_and_say_nothing_that_is_not_the_clien
         assert (answer.json["type"], answer.json["status"], answer.json["code"]) == ("about:blank", status, code)
         for hidden in (b"kafka.internal", b"/srv", _SECRET.encode(), b"Traceback", b"ValueError"):
             assert hidden not in answer.body
+    late = server.ask("/v1/fails/late", token=token)
+    assert (late.status, "e1" in late.json["detail"]) == (504, True)
     answer = server.ask("/v1/fails/x", token=token)
     trace_id = answer.json["detail"].rpartition(" ")[2]
     line = next(line for line in said(context).splitlines() if trace_id in line)

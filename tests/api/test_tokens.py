@@ -134,8 +134,21 @@ def test_a_token_file_that_was_damaged_is_said_and_lets_nobody_in(
     with answering(root, HANDLERS) as (server, _):
         assert server.ask("/v1/here/acme", token=first).status == 401
         assert server.ask("/v1/here/acme", token=second).json["code"] == "token_revoked"
-    assert main(["tokens", "list", "--ledger", str(root)]) == 3
-    assert re.search(r"error: tokens/[0-9a-f.]+(revoked\.)?json is damaged", capsys.readouterr().err)
+    assert main(["tokens", "list", "--json", "--ledger", str(root)]) == 3
+    out, err = capsys.readouterr()
+    assert [(row["name"], row["state"]) for row in json.loads(out)] == [("second", "revoked")]
+    assert re.findall(r"^warning: tokens/([0-9a-f.]+(?:revoked\.)?json) is damaged", err, re.MULTILINE) == sorted(
+        [names[0].name, names[1].with_suffix(".revoked.json").name]
+    )
+    third = make_token(root, "third")
+    assert (
+        main(["tokens", "revoke", "third", "--ledger", str(root)]) == 0
+    )  # damage to one keeps nobody from revoking another
+    file = root / "tokens" / f"{third.split('_')[1]}.json"
+    for damaged in (b'"hash":"\xc3\xa9"', b'"hash":""'):
+        file.write_bytes(re.sub(rb'"hash":"[0-9a-f]+"', damaged, file.read_bytes()))
+        with answering(root, HANDLERS) as (server, _):
+            assert server.ask("/v1/here/acme", token=third).status == 401
 
 
 def test_nobody_is_let_in_without_a_token_that_counts(ledger: Path, token: str) -> None:

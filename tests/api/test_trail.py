@@ -213,6 +213,48 @@ def test_a_crash_between_two_bytes_of_a_line_spoils_no_other(tmp_path: Path) -> 
     assert [read.problem for read in found if read.line is not None] == [None] * (len(found) - len(torn))
 
 
+def test_a_write_that_failed_half_way_leaves_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills between two bytes: once there is room, each line stands there once, and the chain holds."""
+    trail = Trail(tmp_path, Log(stream=StringIO()))
+    _use(trail, "before")
+    _until(lambda: trail._waiting.empty() and any(tmp_path.glob("*.ndjson")))
+    room = 30
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        if room <= 0:
+            raise OSError(28, "No space left on device")
+        room -= 30
+        return write(descriptor, data[:30])
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ledger.api.trail.os.write", full)
+        for number in range(3):
+            _use(trail, f"t{number}")
+        _until(lambda: trail.failure is not None)
+    _until(lambda: trail.failure is None)
+    trail.close()
+    assert [line.token for line in _lines(tmp_path)] == ["before", "t0", "t1", "t2"]
+
+
+def test_the_end_of_a_long_day_is_found_without_reading_all_of_it(tmp_path: Path) -> None:
+    """The last line counts, however long lines are and whatever torn ones stand after it."""
+    trail = Trail(tmp_path, Log(stream=StringIO()))
+    for count in (1, 20_000, 1):
+        named = [f"{number:032x}" for number in range(count)]
+        trail.named(token="t", name="n", route="/r", account="acme", pseudonyms=named).result(TIMEOUT_S)
+    trail.close()
+    for torn in (b"", b"x" * 200_000):
+        with max(tmp_path.glob("*.ndjson")).open("ab") as file:
+            file.write(torn)
+        trail = Trail(tmp_path, Log(stream=StringIO()))
+        _use(trail)
+        trail.close()
+    assert [read.line and read.line.number for read in read_lines(tmp_path)] == [0, 1, 2, 3, None, 4]
+    assert [read.problem for read in read_lines(tmp_path) if read.line] == [None] * 5
+
+
 def test_uses_are_shown_of_one_token_or_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The newest first, so many at most; a token is named or meant by its id; no trail is exit code 4."""
     root = write_ledger(tmp_path / "ledger", 5)

@@ -18,9 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from ledger.api.traillines import FIRST, Line, encode_line, name_of_day, names_in
+from ledger.api.traillines import FIRST, Line, encode_line, name_of_day, names_in, read_end
 from ledger.errors import StoreError, UsageError
 from ledger.logs import Log
 from ledger.storage.durable import fsync_directory, store_errors
@@ -31,7 +29,6 @@ _GATHER_S: Final = 0.02
 """Lines that nobody waits for are written together: so long after the first."""
 _MAX_WAITING: Final = 100_000
 """Lines in memory; with more the disk does not keep up, and the server stops answering."""
-_TAIL_BYTES: Final = 64 << 10
 _CLOSE_S: Final = 10.0
 _LOCK: Final = "lock"
 
@@ -205,7 +202,11 @@ class Trail:
         size = newest.stat().st_size
         if self._last is not None and self._last[:2] == (names[-1], size):
             return self._last[2], self._last[3]
-        return _read_end(self._directory, names)
+        end = read_end(self._directory, names)
+        if end.torn is not None:
+            with store_errors("write", end.torn), end.torn.open("ab") as file:
+                file.write(b"\n")  # it stays where it is, on a line of its own
+        return end.number, end.prev
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -238,39 +239,3 @@ def trail_directory(ledger: str, audit_dir: str | None) -> Path:
 def _fail(done: "Future[None] | None") -> None:
     if done is not None and not done.done():
         done.set_exception(StoreError("audit_unwritten", "the audit trail cannot be written", "see the server's log"))
-
-
-def _read_end(directory: Path, names: list[str]) -> tuple[int, str]:
-    """Number and hash after the last line; a torn one is ended first, for it stays where it is."""
-    for name in reversed(names):
-        path = directory / name
-        with store_errors("read", path):
-            lines, is_torn = _last_lines(path)
-        if is_torn:
-            with store_errors("write", path), path.open("ab") as file:
-                file.write(b"\n")
-        if lines:
-            number = next((found for line in reversed(lines) if (found := _number(line)) is not None), -1)
-            return number + 1, sha256(lines[-1]).hexdigest()
-    return 0, FIRST
-
-
-def _last_lines(path: Path) -> tuple[list[bytes], bool]:
-    """The last lines of a file, with one among them that is whole where there is any; and whether the very last one has no end."""
-    size, step = path.stat().st_size, _TAIL_BYTES
-    while True:
-        with path.open("rb") as file:
-            file.seek(max(0, size - step))
-            data = file.read(size)
-        # What stands before the first line feed is no line, but for the file's beginning.
-        lines = [line for line in data.split(b"\n")[int(step < size) :] if line]
-        if step >= size or any(_number(line) is not None for line in lines):
-            return lines, data[-1:] not in (b"", b"\n")
-        step *= 8
-
-
-def _number(line: bytes) -> int | None:
-    try:
-        return msgspec.json.decode(line, type=Line).number
-    except msgspec.MsgspecError:
-        return None

@@ -11,10 +11,11 @@ import msgspec
 
 from ledger.storage.durable import store_errors
 
-__all__ = ["FIRST", "Line", "Read", "encode_line", "name_of_day", "names_in", "read_lines"]
+__all__ = ["FIRST", "End", "Line", "Read", "encode_line", "name_of_day", "names_in", "read_end", "read_lines"]
 
 FIRST: Final = "0" * 64
 """What the first line of all has as the hash of the one before it."""
+_TAIL_BYTES: Final = 64 << 10
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.ndjson")
 
 
@@ -50,6 +51,17 @@ class Read(NamedTuple):
     """None where it is none: torn by a crash, or changed."""
     problem: str | None
     """What is wrong with it or its place in the chain."""
+
+
+class End(NamedTuple):
+    """The end of a trail."""
+
+    number: int
+    """That the next line has."""
+    prev: str
+    """The hash of the last line."""
+    torn: Path | None
+    """The file whose last line has no end."""
 
 
 def encode_line(line: Line, number: int, prev: str) -> bytes:
@@ -97,6 +109,38 @@ def read_lines(directory: Path) -> Iterator[Read]:
                 yield Read(name, line, problem)
                 number = line.number + 1
             prev = sha256(raw).hexdigest()
+
+
+def read_end(directory: Path, names: list[str]) -> End:
+    """The end of a trail with these files; reads no more of them than it needs.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    torn: Path | None = None
+    for name in reversed(names):
+        path = directory / name
+        with store_errors("read", path):
+            lines, is_torn = _last_lines(path)
+        torn = path if is_torn and torn is None else torn
+        if lines:
+            number = next((line.number for raw in reversed(lines) if (line := _decoded(raw)) is not None), -1)
+            return End(number + 1, sha256(lines[-1]).hexdigest(), torn)
+    return End(0, FIRST, torn)
+
+
+def _last_lines(path: Path) -> tuple[list[bytes], bool]:
+    """The last lines of a file, with one among them that is whole where there is any; and whether the very last one has no end."""
+    size, step = path.stat().st_size, _TAIL_BYTES
+    while True:
+        with path.open("rb") as file:
+            file.seek(max(0, size - step))
+            data = file.read(size)
+        # What stands before the first line feed is no line, but for the file's beginning.
+        lines = [line for line in data.split(b"\n")[int(step < size) :] if line]
+        if step >= size or any(_decoded(line) is not None for line in lines):
+            return lines, data[-1:] not in (b"", b"\n")
+        step *= 8
 
 
 def _decoded(raw: bytes) -> Line | None:

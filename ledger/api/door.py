@@ -12,6 +12,7 @@ from ledger.api.access import ANONYMOUS, CHALLENGE, OPEN, Caller, presented_toke
 from ledger.api.context import Context
 from ledger.api.problems import RefusalError
 from ledger.api.tokens import TokenFile, parse_presented
+from ledger.model.envelope import NAME
 
 __all__ = ["STREAM", "Door"]
 
@@ -190,6 +191,6 @@ def _check_host(host: str, origin: str | None) -> None:
 
 
 def _account(scope: Scope, caller: Caller) -> str | None:
-    """The account that a request was about; what others have is not repeated, for it may be anything."""
+    """The account that a request was about; what is not theirs, or no account at all, is not repeated."""
     account = scope["path_params"].get("account")
-    return account if isinstance(account, str) and caller.sees(account) else None
+    return account if isinstance(account, str) and NAME.fullmatch(account) and caller.sees(account) else None

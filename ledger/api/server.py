@@ -3,8 +3,10 @@
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +23,7 @@ from ledger.api.registry import Registry
 from ledger.api.settings import Settings
 from ledger.api.tokens import token_store
 from ledger.api.trail import Trail, trail_directory
-from ledger.errors import LedgerError, StoreError, UsageError
+from ledger.errors import EXIT_UNAVAILABLE, LedgerError, StoreError, UsageError
 from ledger.live.sending import Sender, open_sender
 from ledger.live.view import LiveLedger, open_live
 from ledger.log.tree import default_cache
@@ -31,6 +33,8 @@ __all__ = ["ApiServer", "listening_socket", "make_server", "serve"]
 
 _BACKLOG: Final = 256
 _SAY_S: Final = 5.0
+_LEAVING_S: Final = 10.0
+"""How long closing may take after the time to finish; then the process ends whatever hangs."""
 _QUIET: Final = ("uvicorn.error", "uvicorn.access", "litestar")
 
 
@@ -51,9 +55,12 @@ def serve(settings: Settings, log: Log, listening: Callable[[str], None]) -> Non
             "no_tls", f"{settings.api_host} is not this machine alone, and tokens come as they are: put TLS before it"
         )
     with ExitStack() as stack:
+        cut = threading.Timer(settings.finish_timeout_s + _LEAVING_S, _end, [log])
+        cut.daemon = True
+        stack.callback(cut.cancel)
         listener = stack.enter_context(listening_socket(settings))
         context = _open(settings, directory, log, stack)
-        asyncio.run(_answer(context, listener, listening))
+        asyncio.run(_answer(context, listener, listening, cut))
 
 
 def _open(settings: Settings, directory: Path, log: Log, stack: ExitStack) -> Context:
@@ -113,13 +120,27 @@ def _sender(settings: Settings, live: LiveLedger, stack: ExitStack) -> Sender | 
     return stack.enter_context(open_sender(live.store, live.about, settings.cluster))
 
 
-async def _answer(context: Context, listener: socket.socket, listening: Callable[[str], None]) -> None:
+async def _answer(
+    context: Context, listener: socket.socket, listening: Callable[[str], None], cut: threading.Timer
+) -> None:
     server = make_server(context, lambda: listening(_url(listener)))
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, failed: _tell(context.log, failed))
+
+    def stop() -> None:
+        if not context.stopping.is_set():
+            cut.start()
+        server.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     await server.serve(sockets=[listener])
+
+
+def _end(log: Log) -> None:
+    """End the process here: a thread hangs, in a store that does not answer, and nothing can be done about it."""
+    log.caution("cut_off", "something hangs, and the server ends without it")
+    os._exit(EXIT_UNAVAILABLE)
 
 
 def _tell(log: Log, failed: dict[str, Any]) -> None:

@@ -60,6 +60,49 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(ledger: Path, tmp_path: P
             assert "Traceback" not in done.stderr
 
 
+HANGING = """
+import asyncio, sys, time
+from litestar import Router, get
+from ledger.api import app, server
+from ledger.api.access import OPEN
+from ledger.api.settings import Settings
+from ledger.logs import Log
+
+@get("/v1/hangs", opt={OPEN: True})
+async def hangs() -> None:
+    await asyncio.to_thread(time.sleep, 600)
+
+own = app.all_routes
+app.all_routes = lambda: [*own(), Router("/", route_handlers=[hangs])]
+server._LEAVING_S = 0.5
+settings = Settings(ledger=sys.argv[1], cluster=None, api_port=0, finish_timeout_s=1.0)
+server.serve(settings, Log(), lambda url: print(url, flush=True))
+"""
+
+
+def test_what_hangs_in_a_thread_does_not_keep_the_process(ledger: Path) -> None:
+    """A store that never answers: the server ends by itself a moment after the time to finish, with the exit code of a store, and says so."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", HANGING, str(ledger)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        assert running.stdout is not None
+        server = Server(running, running.stdout.readline().strip())
+        with server.connect() as connection:
+            connection.sendall(b"GET /v1/hangs HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert server.ask("/healthz").status == 200  # the other request has been taken by then
+            code, err = server.stop()
+        assert code == 5
+        assert "something hangs" in err
+    finally:
+        running.kill()
+        running.communicate()
+
+
 def test_answers_do_not_wait_for_acknowledgements(ledger: Path) -> None:
     """The socket names its protocol, without which asyncio leaves Nagle's algorithm on: 40 ms for each answer of two packets."""
     with listening_socket(Settings(ledger=str(ledger), cluster=None, api_port=0)) as listener:

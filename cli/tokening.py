@@ -89,7 +89,7 @@ def create(
 
     It is shown this once: the ledger keeps its hash. Scopes: read (ask), write (send changes), audit (see who people are), admin (all three).
     """
-    from ledger.api.tokenkeeping import Wish, create_token
+    from ledger.api.tokens import Wish, create_token
 
     store = _store(ledger)
     now = datetime.now(UTC)
@@ -114,8 +114,7 @@ def list_(ledger: Ledger, output: Output = Format.table, as_json: Json = False) 
 
     Exit code 3 where the object of one is damaged: then it is no token.
     """
-    from ledger.api.tokenkeeping import TokenRow, rows_of
-    from ledger.api.tokens import read_tokens
+    from ledger.api.tokens import TokenRow, read_tokens, rows_of
 
     stored = read_tokens(_store(ledger))
     emit(rows_of(stored, datetime.now(UTC)), _TOKENS, chosen_format(output, as_json), TokenRow)
@@ -133,7 +132,7 @@ def revoke(
 
     Servers that run take it no more within a second (`token_check_s`).
     """
-    from ledger.api.tokenkeeping import revoke_token
+    from ledger.api.tokens import revoke_token
 
     row = revoke_token(_store(ledger), token, datetime.now(UTC))
     say(f"revoked the token {printable(row.name)} ({row.id})")
@@ -158,7 +157,7 @@ def uses(
     """
     from collections import deque
 
-    from ledger.api.tokenkeeping import find_token
+    from ledger.api.tokens import find_token
     from ledger.api.trail import trail_directory
     from ledger.api.traillines import Line, read_lines
     from ledger.errors import NotFoundError

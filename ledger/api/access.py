@@ -10,7 +10,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
 from ledger.api.problems import RefusalError
-from ledger.api.tokens import Scope, TokenFile
+from ledger.api.tokenfiles import Scope, TokenFile
 
 __all__ = [
     "ANONYMOUS",

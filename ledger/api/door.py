@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from ledger.api.access import ANONYMOUS, CHALLENGE, OPEN, Caller, presented_token
 from ledger.api.context import Context
 from ledger.api.problems import RefusalError
-from ledger.api.tokens import TokenFile, parse_presented
+from ledger.api.tokenfiles import TokenFile, parse_presented
 from ledger.model.envelope import NAME
 
 __all__ = ["STREAM", "Door"]

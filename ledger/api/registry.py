@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from ledger.api.tokens import Presented, StoredTokens, TokenFile, read_tokens
+from ledger.api.tokenfiles import Presented, StoredTokens, TokenFile, read_tokens
 from ledger.errors import LedgerError
 from ledger.logs import Log
 from ledger.storage.store import Store

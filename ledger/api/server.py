@@ -21,7 +21,7 @@ from ledger.api.limits import Limited
 from ledger.api.protocol import protocol_within
 from ledger.api.registry import Registry
 from ledger.api.settings import Settings
-from ledger.api.tokens import token_store
+from ledger.api.tokenfiles import token_store
 from ledger.api.trail import Trail, trail_directory
 from ledger.errors import EXIT_UNAVAILABLE, LedgerError, StoreError, UsageError
 from ledger.live.sending import Sender, open_sender

@@ -25,8 +25,7 @@ from ledger.api.context import Context
 from ledger.api.registry import Registry
 from ledger.api.server import ApiServer, listening_socket, make_server
 from ledger.api.settings import Settings
-from ledger.api.tokenkeeping import Wish, create_token
-from ledger.api.tokens import Scope, token_store
+from ledger.api.tokens import Scope, Wish, create_token, token_store
 from ledger.api.trail import Trail, trail_directory
 from ledger.live.view import open_live
 from ledger.logs import Log

@@ -11,8 +11,7 @@ import pytest
 
 from ledger.api.native import watching as module
 from ledger.api.native.streaming import EventStream
-from ledger.api.tokenkeeping import revoke_token
-from ledger.api.tokens import Scope, token_store
+from ledger.api.tokens import Scope, revoke_token, token_store
 from tests.api.native.rig import watching, write_more
 from tests.api.rig import answering, make_token, write_ledger
 from tests.worker.rig import wait_until

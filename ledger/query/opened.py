@@ -49,7 +49,7 @@ class OpenLedger:
     Open with `open_ledger`. Not for use from several threads at once.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what is seen of a ledger is its arguments)
         self,
         location: str,
         about: LedgerFile,

@@ -70,7 +70,7 @@ class _LimitedProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         elif self._is_head:
-            if self._timer is None:
+            if self._timer is None or self._raw == 0:
                 self._within(self.limits.header_timeout_s)
             # The parser keeps what is no whole header yet: it must not get more and more of it.
             self._raw += len(data)
@@ -112,8 +112,10 @@ class _LimitedProtocol(HttpToolsProtocol):
         self._is_head = True
         if self.transport.is_closing():
             return
-        if self._drained is not None:
-            self.transport.close()
+        if self._drained is not None:  # all of it has come after all: the connection can be kept
+            self._drained = None
+            self._no_timer()
+            self._timer = self.loop.call_later(self.limits.idle_timeout_s, self.transport.close)
             return
         super().on_message_complete()
 
@@ -140,9 +142,14 @@ class _LimitedProtocol(HttpToolsProtocol):
             return
         running: RequestResponseCycle | None = self.cycle  # None before the first request, whatever its type says
         if running is not None and not running.response_complete:
-            running.keep_alive = False
-            self.flow.pause_reading()
-            return
+            if self._is_head or running.response_started or self.pipeline:
+                running.keep_alive = False
+                self.flow.pause_reading()
+                return
+            running.disconnected = (
+                True  # its body is what is wrong: whoever waits for the rest of it is told that none comes
+            )
+            running.message_event.set()
         body, content_type = encode_failure(Failure(status=status, code=code, message=message), "/")
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {content_type}\r\n"

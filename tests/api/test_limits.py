@@ -172,6 +172,29 @@ def test_a_chunked_body_is_taken_and_one_that_grows_too_large_refused(
     assert _status(_exchange(server, head, *[chunk] * 20)) == 413
 
 
+@pytest.mark.parametrize("chunk", [b"zz\r\nhello", b"-5\r\nhello", b"2\r\nhello\r\n", b"fffffffffffffffff\r\nx"])
+def test_a_chunk_that_is_none_is_answered_at_once(limited: tuple[Server, Context], token: str, chunk: bytes) -> None:
+    """400, once, without waiting for the rest of a body that cannot come."""
+    server, _ = limited
+    answer = _exchange(server, _post(token, "Transfer-Encoding: chunked"), b"3\r\nabc\r\n", chunk)
+    assert (_status(answer), answer.count(b"HTTP/1.1 ")) == (400, 1)
+
+
+def test_a_connection_is_kept_where_a_refused_body_has_come_whole(limited: tuple[Server, Context], token: str) -> None:
+    """Refused before its body came; the body is dropped, and the next request on the connection is answered."""
+    server, _ = limited
+    with closing(server.connect()) as connection:
+        for _ in range(3):
+            connection.sendall(_post("none", "Content-Length: 5"))
+            answer = connection.recv(65536)
+            while b"}" not in answer:
+                answer += connection.recv(65536)
+            assert _status(answer) == 401
+            connection.sendall(b"hello")
+        connection.sendall(_post(token, "Content-Length: 2", "Connection: close") + b"ok")
+        assert _read(connection).endswith(b"ok")
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -34,16 +34,24 @@ Render = Callable[[Name], Any]
 async def list_deployments(
     gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str
 ) -> Answer:
-    """The ten newest deployments of a script, newest first: the first one is active."""
+    """The ten newest deployments of a script, newest first: the first one is active.
+
+    They are under `deployments`, where the platform has them, and once more in `items`, where its Python client looks for them and asks
+    page after page until there are none.
+    """
     live = gateway.existing(account, script)
+    skip, _ = page_of(request.query_params, _PER_PAGE)
 
     async def load() -> tuple[Actors, Render]:
-        made = live.deployments
-        return [item.actor for item in made], lambda name: {
-            "deployments": [objects.deployment(item, name) for item in made]
-        }
+        made = () if skip else live.deployments
 
-    return await _rendered(gateway, caller, request, live, ("deployments",), load)
+        def render(name: Name) -> Any:
+            shown = {"deployments": [objects.deployment(item, name) for item in made]}
+            return {**shown, "items": [] if skip else [shown]}
+
+        return [item.actor for item in made], render
+
+    return await _rendered(gateway, caller, request, live, ("deployments", str(bool(skip))), load)
 
 
 @get("/scripts/{script:str}/deployments/{deployment:str}", guards=_READ, operation_id="getDeployment", tags=_TAGS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.api.context import Context
+from ledger.api.tokens import Scope
 from ledger.broker.publish import Place
 from ledger.errors import BrokerError
 from ledger.log.records import Record
@@ -58,13 +59,17 @@ class DirectSender:
 class Scene:
     """A server with a ledger, and somebody who asks."""
 
-    def __init__(self, server: Server, context: Context, log: Log, sender: DirectSender, root: Path) -> None:
+    def __init__(
+        self, server: Server, context: Context, log: Log, sender: DirectSender, root: Path, tokens: Mapping[str, str]
+    ) -> None:
         self.server = server
         self.context = context
         self.log = log
         self.sender = sender
         self.root = root
-        self.token = make_token(root, "writer", *_scopes("read,write"), account=ACCOUNT, email="dev@acme.example")
+        self.tokens = tokens
+        """By name: `writer`, who asks where nothing is said, `reader`, `auditor`, and `stranger` of another account."""
+        self.token = tokens["writer"]
 
     def ask(
         self,
@@ -119,12 +124,13 @@ def scene_at(root: Path, **settings: Any) -> Iterator[Scene]:
     """A server with an empty ledger in a directory."""
     log = Log(LocalStore(root), LocalStore(root / "keys", file_mode=0o600, dir_mode=0o700))
     sender = DirectSender(log.open())
+    # Before the server is there: it looks for new ones only now and then.
+    tokens = {
+        "writer": make_token(root, "writer", Scope.read, Scope.write, account=ACCOUNT, email="dev@acme.example"),
+        "reader": make_token(root, "reader", Scope.read, account=ACCOUNT),
+        "auditor": make_token(root, "auditor", Scope.read, Scope.audit, account=ACCOUNT),
+        "stranger": make_token(root, "stranger", Scope.admin, account="other"),
+    }
     with answering(root, **settings) as (server, context):
         context.sender = sender  # type: ignore[assignment]  # it sends as the real one does
-        yield Scene(server, context, log, sender, root)
-
-
-def _scopes(text: str) -> list[Any]:
-    from ledger.api.tokens import Scope
-
-    return [Scope(part) for part in text.split(",")]
+        yield Scene(server, context, log, sender, root, tokens)

@@ -320,12 +320,8 @@ def test_parallel_requests_do_not_wait_for_one_another(scene: Scene) -> None:
 
 def test_a_token_that_may_only_read_changes_nothing(scene: Scene) -> None:
     """And one of another account sees nothing."""
-    from ledger.api.tokens import Scope
-    from tests.api.rig import make_token
-
     scene.upload("guard")
-    reader = make_token(scene.root, "reader", Scope.read, account=ACCOUNT)
-    other = make_token(scene.root, "stranger", Scope.admin, account="other")
+    reader, other = scene.tokens["reader"], scene.tokens["stranger"]
     sent = len(scene.sender.sent)
     assert scene.refusal("DELETE", "scripts/guard", token=reader)[:2] == (403, 10000)
     assert scene.refusal("GET", "scripts/guard/settings", token=other)[0] == 404

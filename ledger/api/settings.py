@@ -3,6 +3,7 @@
 import msgspec
 
 from ledger.broker.cluster import Cluster
+from ledger.gateway.zones import zones_of
 
 __all__ = ["Settings"]
 
@@ -58,3 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`text`, `json`, or `auto`: text on a terminal and JSON elsewhere."""
     log_level: str = "info"
     """What is said at least: `info`, `warning` or `error`."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError `bad_zones`: said when the server starts, not when somebody asks for a zone."""
+        zones_of(self.platform_zones or "")

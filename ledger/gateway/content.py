@@ -8,6 +8,7 @@ from msgspec import Struct
 from multipart import content_disposition_quote
 
 from ledger.gateway.modules import content_type_of
+from ledger.gateway.parts import check_name
 
 __all__ = ["Content", "content", "digests"]
 
@@ -33,6 +34,9 @@ def content(code: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Content:
     Args:
         code: of the version.
         blobs: the bytes of its modules, by name.
+
+    Raises:
+        GatewayError: its main module has a name that no header can say (another producer gave it).
     """
     modules, main = code.get("modules", {}), code.get("main")
     if main is not None and modules[main]["type"] == _BODY:
@@ -50,5 +54,11 @@ def content(code: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Content:
             b"\r\n",
         )
     pieces.append(f"--{boundary}--\r\n".encode())
-    headers = {} if main is None else {"cf-entrypoint": main}
+    headers = {} if main is None else {"cf-entrypoint": _header_value(main)}
     return Content(b"".join(pieces), f"multipart/form-data; boundary={boundary}", headers)
+
+
+def _header_value(name: str) -> str:
+    """A module's name for a header: its UTF-8 bytes, each as a character (as ASGI servers write headers)."""
+    check_name(name)
+    return name.encode().decode("latin-1")

@@ -12,6 +12,7 @@ from ledger.gateway.content import content, digests
 from ledger.gateway.items import manifest_of
 from ledger.gateway.objects import Author
 from ledger.gateway.parts import read_parts
+from ledger.gateway.refusals import GatewayError
 from ledger.live.made import LiveDeployment, LiveVersion
 from ledger.model.said import SealedActor
 from ledger.model.state import Account, Triggers
@@ -185,6 +186,22 @@ def test_a_service_workers_script_is_handed_out_alone() -> None:
     assert (found.body, found.content_type, found.headers) == (b"x()", "application/javascript", {})
 
 
+@pytest.mark.parametrize("main", ["a\r\nset-cookie: x", "../a", "a\0"])
+def test_a_name_that_another_producer_gave_breaks_no_header(main: str) -> None:
+    """Only the gateway checks names of modules; the log takes any."""
+    code = {"main": main, "modules": {main: {"type": "esm", "size": 1, "sha256": "0" * 64}}}
+    with pytest.raises(GatewayError):
+        content(code, {main: b"1"})
+
+
+def test_names_beyond_ascii_are_their_utf8_bytes() -> None:
+    """In the header and in the parts."""
+    code = {"main": "日本.js", "modules": {"日本.js": {"type": "esm", "size": 1, "sha256": "0" * 64}}}
+    found = content(code, {"日本.js": b"1"})
+    assert found.headers["cf-entrypoint"].encode("latin-1").decode() == "日本.js"
+    assert read_parts(found.content_type, found.body)[0].name == "日本.js"
+
+
 _TYPES = st.sampled_from(
     ["application/javascript+module", "application/javascript", "application/wasm", "application/octet-stream", "text/plain",
      "text/x-python", "application/source-map", "application/json", "image/png"]
@@ -258,7 +275,7 @@ def test_what_is_handed_out_of_a_version_comes_back_as_no_change(sent: tuple[dic
     parts = read_parts(handed.content_type, handed.body)
     runtime, script = shown["resources"]["script_runtime"], shown["resources"]["script"]
     copied = {
-        "main_module": handed.headers["cf-entrypoint"],
+        "main_module": handed.headers["cf-entrypoint"].encode("latin-1").decode(),
         "bindings": [
             {"name": item["name"], "type": "inherit"}
             for item in shown["resources"]["bindings"]

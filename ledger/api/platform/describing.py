@@ -33,7 +33,11 @@ _decode = msgspec.json.Decoder().decode
 @get("/scripts", guards=_READ, operation_id="listScripts", tags=_TAGS)
 async def list_scripts(gateway: Gateway, account: str) -> Answer:
     """The scripts of an account, by name."""
-    return answer([scripts.listed_script(script) for script in gateway.live.scripts(account)])
+
+    def find() -> list[dict[str, Any]]:  # of thousands, each with a manifest to look at
+        return [scripts.listed_script(script) for script in gateway.live.scripts(account)]
+
+    return answer(await asyncio.to_thread(find))
 
 
 @get("/services/{script:str}", guards=_READ, operation_id="getService", tags=_TAGS)

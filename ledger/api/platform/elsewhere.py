@@ -4,6 +4,7 @@ Whether these exist is not known here. The tools look before they deploy, so eac
 to be recorded and cannot be.
 """
 
+import asyncio
 from typing import Any
 
 from litestar import Router, delete, get, patch, post, put
@@ -50,10 +51,12 @@ async def list_zones(gateway: Gateway, caller: Caller, request: PlatformRequest)
 async def list_zone_routes(gateway: Gateway, caller: Caller, zone: str) -> Answer:
     """The routes of a zone, of every script: a tool sees in it that a pattern is another script's."""
     name = _zone_name(gateway, zone)
-    found: list[dict[str, Any]] = []
-    for account in _accounts(gateway, caller):
-        found += scripts.zone_routes(account, zone, name)
-    return answer(found)
+
+    def find() -> list[dict[str, Any]]:  # a token may be for thousands of accounts
+        accounts = _accounts(gateway, caller)
+        return [route for account in accounts for route in scripts.zone_routes(account, zone, name)]
+
+    return answer(await asyncio.to_thread(find))
 
 
 @post("/zones/{zone:str}/workers/routes", guards=_WRITE, status_code=200, operation_id="addZoneRoute", tags=_TAGS)
@@ -61,7 +64,8 @@ async def add_zone_route(gateway: Gateway, caller: Caller, request: PlatformRequ
     """Give one route to a script: what the tools do where they may not set all of a script's."""
     body = read_object(await request.body())
     script, data = triggers.zone_route(zone, body)
-    await changed(gateway, caller, request, _account_of(gateway, caller, script), script, data)
+    account = await asyncio.to_thread(_account_of, gateway, caller, script)
+    await changed(gateway, caller, request, account, script, data)
     return answer({"pattern": body["pattern"], "script": script})
 
 

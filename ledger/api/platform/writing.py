@@ -74,7 +74,7 @@ async def change(
     for attempt in range(1, _TRIES + 1):
         event_id = str(uuid.uuid4())
         if key is not None:
-            event_id = idempotent_id(caller.id, key, request.method, account, script, request.url.path, str(attempt))
+            event_id = idempotent_id(caller.id, key, request.method, account, script, *_asked(request), str(attempt))
             known = await _entry(gateway, account, event_id, timeout_s=0)
             if known is not None and known.outcome != "rejected":
                 return _written(gateway, account, script, known)
@@ -123,14 +123,16 @@ async def _event(
     )
     value = change_event(origin, data)
     event = checked(value)
-    found = await asyncio.to_thread(_found, gateway.live.script(account, script), event)
+    found = NOTHING_FOUND
+    if event.deploy is not None or event.rollback_to is not None:
+        found = await asyncio.to_thread(_found, gateway.live.script(account, script), event)
     foresee(state, event, time.time_ns() // 1_000_000, found, about_secrets=about_secrets)
     return value
 
 
 def _found(live: LiveScript | None, event: Event) -> Found:
     """What the ids in an event refer to, read from the log."""
-    if live is None or (event.deploy is None and event.rollback_to is None):
+    if live is None:
         return NOTHING_FOUND
     wanted: list[str] = list(event.deploy or ())
     deployments = {}
@@ -169,6 +171,11 @@ def _written(gateway: Gateway, account: str, script: str, entry: Entry) -> Writt
     if live is None or entry.event.subject != script:
         raise refuse("this Idempotency-Key was used for another request", 409)
     return Written(entry=entry, script=live)
+
+
+def _asked(request: PlatformRequest) -> tuple[str, str]:
+    """What makes two requests two, beside their bodies."""
+    return request.url.path, request.url.query
 
 
 def _idempotency_key(request: PlatformRequest) -> str | None:

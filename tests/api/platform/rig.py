@@ -14,11 +14,11 @@ from ledger.errors import BrokerError
 from ledger.log.records import Record
 from ledger.log.writer import ShardWriter
 from ledger.storage.local import LocalStore
-from tests.api.rig import Answer, Server, answering, make_token, said
+from tests.api.rig import Answer, Server, answering, make_token
 from tests.gateway.bodies import CONTENT_TYPE, Sent, upload_body
 from tests.log.rig import Json, Log, append
 
-__all__ = ["ACCOUNT", "AGENT", "CODE", "DirectSender", "Scene", "scene_at"]
+__all__ = ["ACCOUNT", "AGENT", "CODE", "Asker", "DirectSender", "Scene", "scene_at"]
 
 ACCOUNT: Final = "acme"
 AGENT: Final = {"user-agent": "wrangler/4.86.0"}
@@ -56,20 +56,12 @@ class DirectSender:
         return offset
 
 
-class Scene:
-    """A server with a ledger, and somebody who asks."""
+class Asker:
+    """Somebody who asks a server as the platform's tools do."""
 
-    def __init__(
-        self, server: Server, context: Context, log: Log, sender: DirectSender, root: Path, tokens: Mapping[str, str]
-    ) -> None:
+    def __init__(self, server: Server, token: str) -> None:
         self.server = server
-        self.context = context
-        self.log = log
-        self.sender = sender
-        self.root = root
-        self.tokens = tokens
-        """By name: `writer`, who asks where nothing is said, `reader`, `auditor`, and `stranger` of another account."""
-        self.token = tokens["writer"]
+        self.token = token
 
     def ask(
         self,
@@ -89,7 +81,7 @@ class Scene:
     def result(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """What it gives; it must succeed."""
         answer = self.ask(method, path, body, **more)
-        assert answer.status in (200, 201), (answer, said(self.context))
+        assert answer.status in (200, 201), answer
         assert answer.json["success"] is True
         return answer.json["result"]
 
@@ -113,6 +105,21 @@ class Scene:
         """`POST S/versions`."""
         body = upload_body(metadata, *(modules or (CODE,)))
         return self.result("POST", f"scripts/{script}/versions", body, headers={"content-type": CONTENT_TYPE})
+
+
+class Scene(Asker):
+    """A server with a ledger, and somebody who asks."""
+
+    def __init__(
+        self, server: Server, context: Context, log: Log, sender: DirectSender, root: Path, tokens: Mapping[str, str]
+    ) -> None:
+        super().__init__(server, tokens["writer"])
+        self.context = context
+        self.log = log
+        self.sender = sender
+        self.root = root
+        self.tokens = tokens
+        """By name: `writer`, who asks where nothing is said, `reader`, `auditor`, and `stranger` of another account."""
 
     def entries(self) -> list[Json]:
         """The log."""

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.platform.rig import ACCOUNT, CODE, Scene, scene_at
-from tests.api.rig import said
+from ledger.api.tokens import Scope
+from tests.api.platform.rig import ACCOUNT, CODE, Asker, scene_at
+from tests.api.rig import make_token, said, serving
 from tests.gateway.bodies import CONTENT_TYPE, multipart_body, part, upload_body
+from tests.kafka.brokers import Broker
+from tests.worker.rig import Ledger
 
 VALUE = "s3cr3t-value-of-the-test"
 
@@ -16,7 +19,7 @@ def _secret(name: str) -> dict[str, str]:
     return {"name": name, "type": "secret_text", "text": VALUE}
 
 
-def _send_everywhere(scene: Scene) -> None:
+def _send_everywhere(scene: Asker) -> None:
     """The value through every door, in requests that are taken and in such that are refused."""
     form = {"content-type": CONTENT_TYPE}
     upload = upload_body({"main_module": "index.js", "bindings": [_secret("A")]}, CODE)
@@ -67,6 +70,28 @@ def test_no_file_no_event_and_no_line_of_the_log_holds_a_secrets_value(tmp_path:
     assert VALUE not in lines
     assert len(events) == 6
     assert any(b'"mac":"' in event for event in events)
+
+
+def test_with_a_broker_and_a_worker_no_process_keeps_the_value_anywhere(tansu: Broker, tmp_path: Path) -> None:
+    """Real processes: their logs, the worker's cache, the topic itself."""
+    topic = tansu.topic(1)
+    ledger = Ledger.create(tmp_path / "ledger", topic, shards=1)
+    token = make_token(ledger.root, "ci", Scope.read, Scope.write, account=ACCOUNT)
+    with (
+        ledger.worker(tansu, "--batch-age-ms", "10", "--log-level", "info", idle_s=None) as worker,
+        serving(ledger.root, "--bootstrap", tansu.bootstrap) as server,
+    ):
+        worker.wait_ready()
+        _send_everywhere(Asker(server, token))
+        code, lines = server.stop()
+        worker.kill()
+    assert code == 0
+    assert VALUE not in lines
+    assert _files_with(tmp_path, VALUE.encode()) == []
+    records = tansu.read(topic, 6)
+    assert not [record for record in records if VALUE.encode() in (record.value or b"")]
+    assert [entry["outcome"] for entry in ledger.entries()[0]].count("rejected") == 0
+    assert VALUE not in json.dumps(ledger.entries())
 
 
 def test_an_error_that_nobody_foresaw_does_not_show_the_value_either(

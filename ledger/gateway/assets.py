@@ -20,6 +20,7 @@ from ledger.gateway.refusals import refuse
 from ledger.model.jsontext import sorted_json
 
 __all__ = [
+    "MAX_MANIFEST_BYTES",
     "TOKEN_LIFE_S",
     "AssetToken",
     "Files",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 TOKEN_LIFE_S: Final = 3600
+MAX_MANIFEST_BYTES: Final = 16 << 20
 _MAX_FILES: Final = 100_000
 _BUCKET_BYTES: Final = 5 << 20
 _BUCKET_FILES: Final = 500

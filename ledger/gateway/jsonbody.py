@@ -1,23 +1,32 @@
 """JSON of requests, read exactly: what would be dropped or guessed is refused, and no message quotes a value."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger.gateway.refusals import refuse
 from ledger.model.jsontext import parse, to_plain
 from ledger.model.reasons import RefusedError
 
-__all__ = ["member", "read_json", "read_list", "read_object"]
+__all__ = ["MAX_JSON_BYTES", "member", "read_json", "read_list", "read_object"]
 
 _T = TypeVar("_T")
 
+MAX_JSON_BYTES: Final = 2 << 20
+"""More than any event has."""
 
-def read_json(body: bytes) -> Any:
+
+def read_json(body: bytes, most: int = MAX_JSON_BYTES) -> Any:
     """The value that a body is.
+
+    Args:
+        body: all of it.
+        most: bytes that it may have: reading JSON exactly keeps others waiting.
 
     Raises:
         GatewayError: it is no JSON, or names a member twice.
     """
+    if len(body) > most:
+        raise refuse(f"JSON of more than {most} bytes is not taken here", 413)
     try:
         return to_plain(parse(body))
     except RefusedError as error:
@@ -25,13 +34,13 @@ def read_json(body: bytes) -> Any:
         raise refuse(f"the body is not JSON that can be taken: {error.reason.detail}") from None
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """The object that a body is.
+def read_object(body: bytes, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The object that a body is, of at most so many bytes.
 
     Raises:
         GatewayError: it is none.
     """
-    value = read_json(body)
+    value = read_json(body, most)
     if not isinstance(value, dict):
         raise refuse("the body must be an object")
     return value

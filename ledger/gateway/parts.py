@@ -1,17 +1,21 @@
 """Multipart bodies, read from memory: parts may hold secrets, so nothing of them is ever spooled to a file."""
 
 import re
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from msgspec import Struct
 from multipart import MultipartError, PushMultipartParser, parse_options_header
 
 from ledger.gateway.refusals import refuse
 
-__all__ = ["MAX_NAME", "MAX_PARTS", "Part", "check_name", "read_parts"]
+__all__ = ["FILES", "MAX_NAME", "MAX_PARTS", "Part", "check_name", "read_parts"]
 
 MAX_PARTS: Final = 4096
 MAX_NAME: Final = 1024
+FILES: Final = "files"
+"""The name that the platform's Python client gives to every module of an upload; theirs is the file name then."""
+_PIECE_BYTES: Final = 1 << 20
 _MAX_HEADER_BYTES: Final = 8192
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _SEPARATORS: Final = re.compile(r"[/\\]")
@@ -24,13 +28,15 @@ class Part(Struct, frozen=True):
     content_type: str | None
     """Lower case, without parameters; None where the part has no such header."""
     data: bytes
+    filename: str | None = None
+    """On the machine that sent it: it may say anything."""
 
     def __repr__(self) -> str:
         return f"Part({self.name!r}, {self.content_type!r}, {len(self.data)} bytes)"
 
 
 def read_parts(content_type: str, body: bytes) -> list[Part]:
-    """The parts of a multipart/form-data body, in order; names are unique, none is empty.
+    """The parts of a multipart/form-data body, in order; none is without a name, and no two have one (but for `FILES`).
 
     Args:
         content_type: the request's header.
@@ -50,7 +56,7 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
         raise refuse(
             "the body is no multipart/form-data with the boundary that its header names, or it is cut off"
         ) from None
-    names = [part.name for part in parts]
+    names = [part.name for part in parts if part.name != FILES]
     if len(set(names)) != len(names):
         raise refuse("two parts of the body have one name")
     return parts
@@ -59,20 +65,26 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
 def _parse(boundary: str, body: bytes) -> list[Part]:
     parts: list[Part] = []
     pieces: list[bytes] = []
-    name, content_type = "", None
+    head = Part("", None, b"")
     with PushMultipartParser(
         boundary, max_header_size=_MAX_HEADER_BYTES, max_segment_count=MAX_PARTS, strict=True
     ) as parser:
-        for event in parser.parse(body):
+        for event in _events(parser, body):
             if event is None:
-                parts.append(Part(name, content_type, b"".join(pieces)))
+                parts.append(Part(head.name, head.content_type, b"".join(pieces), head.filename))
             elif isinstance(event, bytes | bytearray):
                 pieces.append(bytes(event))
             else:
                 if event.disposition != "form-data" or not event.name:
                     raise ValueError("a part without a name")
-                name, content_type, pieces = event.name, event.content_type, []
+                head, pieces = Part(event.name, event.content_type, b"", event.filename), []
     return parts
+
+
+def _events(parser: Any, body: bytes) -> Iterator[Any]:
+    """What the parser finds; it is fed in pieces, for it copies what it is given."""
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield from parser.parse(body[start : start + _PIECE_BYTES])
 
 
 def check_name(name: str) -> None:

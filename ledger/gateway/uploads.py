@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ledger.gateway.annotations import read_annotations, said
 from ledger.gateway.items import Inherited, Item, Kept, read_items
 from ledger.gateway.jsonbody import member, read_object
 from ledger.gateway.modules import described, module_type
-from ledger.gateway.parts import Part, check_name, read_parts
+from ledger.gateway.parts import FILES, Part, check_name, read_parts
 from ledger.gateway.refusals import refuse
 from ledger.gateway.secretvalues import Seal, refuse_hidden
 
@@ -83,8 +83,8 @@ def read_upload(content_type: str, body: bytes, seal: Seal) -> Upload:
         raise refuse("the upload has no part `metadata`")
     metadata = read_object(found.data)
     items = read_items(member(metadata, "bindings", list, []), seal)
-    modules = [part for part in parts if part.name != _METADATA]
     main, body_part = member(metadata, "main_module", str, ""), member(metadata, "body_part", str, "")
+    modules = _modules([part for part in parts if part.name != _METADATA], main or body_part)
     if main and body_part:
         raise refuse("an upload has either `main_module` or `body_part`")
     assets = member(metadata, "assets", dict, {})
@@ -146,6 +146,16 @@ def settings_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: metadata[name] for name in SETTINGS if name in metadata}
     refuse_hidden(settings)
     return settings
+
+
+def _modules(parts: list[Part], main: str) -> list[Part]:
+    """The modules by their own names: those of their parts, or where all parts are called `files` of their file names."""
+    found = parts
+    if main != FILES and all(part.name == FILES for part in parts):
+        found = [structs.replace(part, name=part.filename or FILES) for part in parts]
+    if len({part.name for part in found}) != len(found):
+        raise refuse("two modules have one name")
+    return found
 
 
 def _described(part: Part, body_part: str) -> dict[str, Any]:

@@ -280,6 +280,26 @@ def test_the_type_of_a_number_counts() -> None:
     assert outcome.changes == [("config", "vars/A", "changed")]
 
 
+def test_modules_of_the_python_client_are_called_by_their_file_names() -> None:
+    """It calls every part `files`; wrangler never does."""
+    fleet = Fleet()
+    body = multipart_body([part("files", "1"), part("files", "2"), metadata_part({"main_module": "a.js"})])
+    named = body.replace(b"/home/dev/files", b"a.js", 1).replace(b"/home/dev/files", b"b.js", 1)
+    fleet.send(named)
+    assert sorted(fleet.code()["modules"]) == ["a.js", "b.js"]
+    with pytest.raises(GatewayError, match="one name"):
+        fleet.send(body.replace(b"/home/dev/files", b"a.js"))
+    fleet.upload({"main_module": "files"}, part("files", "1"))
+    assert list(fleet.code()["modules"]) == ["files"]
+
+
+def test_metadata_larger_than_any_event_is_not_even_read() -> None:
+    """It would keep others waiting."""
+    with pytest.raises(GatewayError) as caught:
+        read_upload(CONTENT_TYPE, upload_body({"main_module": "index.js", "x": "y" * (2 << 20)}, CODE), seal)
+    assert caught.value.status == 413
+
+
 REFUSED: list[tuple[str, Any]] = [
     ("metadata is no object", []),
     ("main module is missing", {"main_module": "other.js"}),

@@ -15,6 +15,7 @@ from ledger.api.platform.gateway import Gateway, PlatformRequest
 from ledger.api.tokens import Scope
 from ledger.errors import InputError, NotFoundError
 from ledger.gateway.assets import (
+    MAX_MANIFEST_BYTES,
     TOKEN_LIFE_S,
     AssetToken,
     Files,
@@ -53,7 +54,8 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 async def begin_assets(gateway: Gateway, request: PlatformRequest, account: str, script: str) -> Answer:
     """Say which assets a version is to have; the answer names those that are to be uploaded."""
     check_names(account, script)
-    manifest = read_manifest(read_object(await request.body()))
+    body = await request.body()
+    manifest = await asyncio.to_thread(lambda: read_manifest(read_object(body, MAX_MANIFEST_BYTES)))
     state = gateway.script_state(account, script)
 
     def begin() -> tuple[str, list[list[str]]]:

@@ -65,8 +65,9 @@ async def add_zone_route(gateway: Gateway, caller: Caller, request: PlatformRequ
     body = read_object(await request.body())
     script, data = triggers.zone_route(zone, body)
     account = await asyncio.to_thread(_account_of, gateway, caller, script)
-    await changed(gateway, caller, request, account, script, data)
-    return answer({"pattern": body["pattern"], "script": script})
+    written = await changed(gateway, caller, request, account, script, data)
+    routes = scripts.routes_of(account, script, written.script.script.triggers)
+    return answer(next((route for route in routes if route["pattern"] == body["pattern"]), None))
 
 
 # --- queues ------------------------------------------------------------------------------------------------------------------------

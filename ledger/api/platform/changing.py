@@ -16,7 +16,7 @@ from ledger.gateway import edits, scripts, triggers
 from ledger.gateway.events import check_names
 from ledger.gateway.jsonbody import read_list, read_object
 from ledger.gateway.parts import read_parts
-from ledger.gateway.refusals import no_service, refuse
+from ledger.gateway.refusals import no_script, no_service, refuse
 from ledger.gateway.secretvalues import Seal
 from ledger.model.state import Script
 
@@ -203,7 +203,10 @@ async def _sealed(
     content_type = request.headers.get("content-type", "")
 
     def run() -> T:
-        return read(read_object(_part(content_type, body, part)), gateway.seal(account))
+        said = read_object(_part(content_type, body, part))
+        if gateway.script_state(account, script) is None:  # no key is made for what is refused anyway
+            raise no_script()
+        return read(said, gateway.seal(account))
 
     return await asyncio.to_thread(run)
 

@@ -156,6 +156,21 @@ async def put_consumer_by_name(
     return answer({"queue_name": queue, "script_name": script})
 
 
+@delete(
+    f"{_ACCOUNT}/workers/queues/{{queue:str}}/consumers/{{script:str}}",
+    guards=_WRITE,
+    status_code=200,
+    operation_id="deleteConsumerByName",
+    tags=_TAGS,
+)
+async def delete_consumer_by_name(
+    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, script: str
+) -> Answer:
+    """Let a script consume a queue no more, as wrangler 2 says it."""
+    await changed(gateway, caller, request, account, script, triggers.no_consumer(queue))
+    return answer(None)
+
+
 # --- storage, subdomain, what is only asked ------------------------------------------------------------------------------------------
 
 
@@ -321,6 +336,7 @@ def elsewhere_routes() -> Router:
         put_consumer,
         delete_consumer,
         put_consumer_by_name,
+        delete_consumer_by_name,
         get_account_subdomain,
         list_namespaces,
         get_bucket,

@@ -27,6 +27,7 @@ __all__ = ["SOURCE", "Written", "change"]
 SOURCE: Final = "ledger-gateway"
 """The `source` of every event that a request of the platform's tools becomes."""
 _TRIES: Final = 3
+_KEY_HEADER: Final = "idempotency-key"
 _KEY: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 
 Make = Callable[[Account | None, Script | None], Mapping[str, Any]]
@@ -70,14 +71,13 @@ async def change(
     sender = gateway.context.sender
     if sender is None:
         raise GatewayError(503, (REFUSED, "this server takes no changes: it was started without a broker"))
-    key = _idempotency_key(request)
-    for attempt in range(1, _TRIES + 1):
-        event_id = str(uuid.uuid4())
-        if key is not None:
-            event_id = idempotent_id(caller.id, key, request.method, account, script, *_asked(request), str(attempt))
+    event_ids = _event_ids(caller, request, account, script)
+    if _KEY_HEADER in request.headers:
+        for event_id in event_ids:  # any of them: the first may have been rejected, and the second not
             known = await _entry(gateway, account, event_id, timeout_s=0)
             if known is not None and known.outcome != "rejected":
                 return _written(gateway, account, script, known)
+    for event_id in event_ids:
         value = await _event(gateway, caller, request, account, script, make, event_id, about_secrets=about_secrets)
         try:
             await sender.send(value, account)
@@ -173,16 +173,15 @@ def _written(gateway: Gateway, account: str, script: str, entry: Entry) -> Writt
     return Written(entry=entry, script=live)
 
 
-def _asked(request: PlatformRequest) -> tuple[str, str]:
-    """What makes two requests two, beside their bodies."""
-    return request.url.path, request.url.query
-
-
-def _idempotency_key(request: PlatformRequest) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
+def _event_ids(caller: Caller, request: PlatformRequest, account: str, script: str) -> list[str]:
+    """The ids of the events that a request may become, one for each try: with an Idempotency-Key they are the same every time."""
+    key = request.headers.get(_KEY_HEADER)
+    if key is None:
+        return [str(uuid.uuid4()) for _ in range(_TRIES)]
+    if not _KEY.fullmatch(key):
         raise refuse("an Idempotency-Key has 1 to 255 printable characters")
-    return key
+    asked = (caller.id, key, request.method, account, script, request.url.path, request.url.query)
+    return [idempotent_id(*asked, str(number)) for number in range(_TRIES)]
 
 
 def _not_in_time(event_id: str) -> GatewayError:

@@ -127,9 +127,9 @@ class Scene(Asker):
 
 
 @contextmanager
-def scene_at(root: Path, **settings: Any) -> Iterator[Scene]:
-    """A server with an empty ledger in a directory."""
-    log = Log(LocalStore(root), LocalStore(root / "keys", file_mode=0o600, dir_mode=0o700))
+def scene_at(root: Path, *, keys: Path | None = None, **settings: Any) -> Iterator[Scene]:
+    """A server with an empty ledger in a directory; its keys may be where the server does not find them."""
+    log = Log(LocalStore(root), LocalStore(keys or root / "keys", file_mode=0o600, dir_mode=0o700))
     sender = DirectSender(log.open())
     # Before the server is there: it looks for new ones only now and then.
     tokens = {

@@ -114,9 +114,12 @@ def test_an_error_that_nobody_foresaw_does_not_show_the_value_either(
 
 def test_a_server_without_keys_takes_no_secrets_and_says_so(tmp_path: Path) -> None:
     """All else it takes."""
-    with scene_at(tmp_path / "ledger") as scene:
-        (tmp_path / "ledger" / "keys").rename(tmp_path / "elsewhere")
-        assert scene.refusal("PUT", "scripts/s/secrets", _secret("A"))[:2] == (503, 10021)
+    with scene_at(tmp_path / "ledger", keys=tmp_path / "elsewhere") as scene:
+        body = upload_body({"main_module": "index.js", "bindings": [_secret("A")]}, CODE)
+        refusal = scene.refusal("PUT", "scripts/s", body, headers={"content-type": CONTENT_TYPE})
+        assert refusal == (503, 10021, "this server has no keys, so it can take no secrets")
+        assert scene.upload("s")["id"] == "s"
+        assert scene.result("GET", "scripts/s/deployments")["deployments"][0]["author_email"] == "erased"
 
 
 def test_the_key_of_a_new_account_is_made_by_its_first_secret_and_used_ever_after(tmp_path: Path) -> None:

@@ -207,6 +207,9 @@ def test_a_queue_is_found_by_the_id_that_was_given_for_its_name(scene: Scene) ->
     assert scene.result("GET", path)[0]["script_name"] == "consumer"
     scene.result("DELETE", f"{path}/consumer")
     assert scene.entries()[-1]["triggers"]["queues"] == {}
+    scene.result("PUT", "queues/orders-3/consumers/consumer", {"settings": {}})
+    scene.result("DELETE", "queues/orders-3/consumers/consumer")
+    assert [change[2] for change in scene.entries()[-1]["changes"]] == ["removed"]
     assert scene.refusal("POST", f"/accounts/{ACCOUNT}/queues/zz/consumers", {"script_name": "consumer"})[0] == 404
 
 
@@ -230,6 +233,13 @@ def test_a_change_by_others_meanwhile_is_resolved_anew(scene: Scene) -> None:
     scene.sender.before = [others, others, others]
     body = upload_body(MAIN, ("index.js", CODE[1], b"again"))
     assert scene.refusal("PUT", "scripts/race", body, headers={"content-type": CONTENT_TYPE})[:2] == (409, 10021)
+    # With a key, the try that was taken is found again, though the one before it was refused.
+    scene.sender.before = [others]
+    keyed = {"content-type": CONTENT_TYPE, "idempotency-key": "race-1"}
+    first = scene.result("PUT", "scripts/race", body, headers=keyed)
+    entries = len(scene.entries())
+    assert scene.result("PUT", "scripts/race", body, headers=keyed) == first
+    assert len(scene.entries()) == entries
 
 
 def _event(script: str, event_id: str, **data: Any) -> Json:

@@ -11,6 +11,7 @@ from ledger.api.platform.envelopes import refused
 from ledger.api.platform.gateway import Gateway, gateway_of
 from ledger.api.platform.listing import list_routes
 from ledger.api.platform.people import people_routes
+from ledger.api.platform.queues import queue_routes
 from ledger.api.platform.uploading import upload_routes
 from ledger.gateway.refusals import GatewayError
 
@@ -26,6 +27,7 @@ def platform_routes() -> list[Router]:
         asset_routes,
         change_routes,
         people_routes,
+        queue_routes,
         elsewhere_routes,
     )
     return [

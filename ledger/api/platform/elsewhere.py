@@ -1,4 +1,4 @@
-"""What the tools ask for and the ledger does not own: zones, queues, buckets, databases, the account's subdomain.
+"""What the tools ask for and the ledger does not own: zones, buckets, databases, the account's subdomain.
 
 Whether these exist is not known here. The tools look before they deploy, so each is said to be there; what is refused is what would have
 to be recorded and cannot be.
@@ -7,7 +7,7 @@ to be recorded and cannot be.
 import asyncio
 from typing import Any
 
-from litestar import Router, delete, get, patch, post, put
+from litestar import Router, get, patch, post, put
 
 from ledger.api.access import Caller, check_account, require
 from ledger.api.platform.changing import changed
@@ -15,7 +15,7 @@ from ledger.api.platform.envelopes import Answer, answer, listed
 from ledger.api.platform.gateway import Gateway, PlatformRequest
 from ledger.api.tokens import Scope
 from ledger.gateway import scripts, triggers
-from ledger.gateway.jsonbody import member, read_list, read_object
+from ledger.gateway.jsonbody import read_list, read_object
 from ledger.gateway.refusals import NOT_ALLOWED, GatewayError, no_script, refuse
 from ledger.gateway.zones import zone_object
 from ledger.model.state import Account
@@ -25,7 +25,6 @@ __all__ = ["elsewhere_routes"]
 _READ = [require(Scope.read)]
 _WRITE = [require(Scope.write)]
 _TAGS = ["platform: what the ledger does not own"]
-_NEVER = "2022-01-01T00:00:00.000000Z"
 _ACCOUNT = "/accounts/{account:str}"
 
 
@@ -68,107 +67,6 @@ async def add_zone_route(gateway: Gateway, caller: Caller, request: PlatformRequ
     written = await changed(gateway, caller, request, account, script, data)
     routes = scripts.routes_of(account, script, written.script.script.triggers)
     return answer(next((route for route in routes if route["pattern"] == body["pattern"]), None))
-
-
-# --- queues ------------------------------------------------------------------------------------------------------------------------
-
-
-@get(f"{_ACCOUNT}/queues", guards=_READ, operation_id="listQueues", tags=_TAGS)
-async def list_queues(request: PlatformRequest) -> Answer:
-    """The queue of this name, which is taken to be there."""
-    name = request.query_params.get("name")
-    return listed([_queue(name)] if name else [], request.query_params)
-
-
-@get(f"{_ACCOUNT}/queues/{{queue:str}}", guards=_READ, operation_id="getQueue", tags=_TAGS)
-async def get_queue(queue: str) -> Answer:
-    """The queue with this id."""
-    return answer(_queue(triggers.queue_name(queue)))
-
-
-@get(f"{_ACCOUNT}/workers/queues/{{queue:str}}", guards=_READ, operation_id="getQueueByName", tags=_TAGS)
-async def get_queue_by_name(queue: str) -> Answer:
-    """The queue of this name, as wrangler 2 asks."""
-    return answer(_queue(queue))
-
-
-@get(f"{_ACCOUNT}/queues/{{queue:str}}/consumers", guards=_READ, operation_id="listConsumers", tags=_TAGS)
-async def list_consumers(gateway: Gateway, account: str, queue: str) -> Answer:
-    """The scripts that consume a queue."""
-    return answer(_consumers(gateway.state(account), triggers.queue_name(queue)))
-
-
-@post(
-    f"{_ACCOUNT}/queues/{{queue:str}}/consumers",
-    guards=_WRITE,
-    status_code=200,
-    operation_id="addConsumer",
-    tags=_TAGS,
-)
-async def add_consumer(gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str) -> Answer:
-    """Let a script consume a queue, or change how it does."""
-    return await _consume(gateway, caller, request, account, queue, None)
-
-
-@put(
-    f"{_ACCOUNT}/queues/{{queue:str}}/consumers/{{consumer:str}}",
-    guards=_WRITE,
-    status_code=200,
-    operation_id="putConsumer",
-    tags=_TAGS,
-)
-async def put_consumer(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, consumer: str
-) -> Answer:
-    """Change how a script consumes a queue; a consumer's id is the script's name."""
-    return await _consume(gateway, caller, request, account, queue, consumer)
-
-
-@delete(
-    f"{_ACCOUNT}/queues/{{queue:str}}/consumers/{{consumer:str}}",
-    guards=_WRITE,
-    status_code=200,
-    operation_id="deleteConsumer",
-    tags=_TAGS,
-)
-async def delete_consumer(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, consumer: str
-) -> Answer:
-    """Let a script consume a queue no more."""
-    name = triggers.queue_name(queue)
-    await changed(gateway, caller, request, account, consumer, triggers.no_consumer(name))
-    return answer(None)
-
-
-@put(
-    f"{_ACCOUNT}/workers/queues/{{queue:str}}/consumers/{{script:str}}",
-    guards=_WRITE,
-    status_code=200,
-    operation_id="putConsumerByName",
-    tags=_TAGS,
-)
-async def put_consumer_by_name(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, script: str
-) -> Answer:
-    """Let a script consume a queue, as wrangler 2 says it."""
-    body = read_object(await request.body())
-    await changed(gateway, caller, request, account, script, triggers.consumer(queue, body))
-    return answer({"queue_name": queue, "script_name": script})
-
-
-@delete(
-    f"{_ACCOUNT}/workers/queues/{{queue:str}}/consumers/{{script:str}}",
-    guards=_WRITE,
-    status_code=200,
-    operation_id="deleteConsumerByName",
-    tags=_TAGS,
-)
-async def delete_consumer_by_name(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, script: str
-) -> Answer:
-    """Let a script consume a queue no more, as wrangler 2 says it."""
-    await changed(gateway, caller, request, account, script, triggers.no_consumer(queue))
-    return answer(None)
 
 
 # --- storage, subdomain, what is only asked ------------------------------------------------------------------------------------------
@@ -251,45 +149,6 @@ async def refuse_patch() -> Answer:
     raise refuse("a script is changed by an upload, or by its settings, secrets, routes and schedules", 405)
 
 
-async def _consume(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, consumer: str | None
-) -> Answer:
-    name = triggers.queue_name(queue)
-    body = read_object(await request.body())
-    if member(body, "type", str, "worker") != "worker":
-        raise refuse("a queue's consumer is a Worker: others are not recorded")
-    script = member(body, "script_name", str, "") or consumer
-    if not script:
-        raise refuse("`script_name` must be a text that is not empty")
-    await changed(gateway, caller, request, account, script, triggers.consumer(name, body))
-    return answer(_consumer(name, script, body))
-
-
-def _queue(name: str) -> dict[str, Any]:
-    return {
-        "queue_id": triggers.queue_id(name),
-        "queue_name": name,
-        "created_on": _NEVER,
-        "modified_on": _NEVER,
-        "producers": [],
-        "producers_total_count": 0,
-        "consumers": [],
-        "consumers_total_count": 0,
-    }
-
-
-def _consumer(queue: str, script: str, how: dict[str, Any]) -> dict[str, Any]:
-    rest = {name: value for name, value in how.items() if name not in ("type", "script_name")}
-    return {"consumer_id": script, "queue_name": queue, "type": "worker", "script_name": script, **rest}
-
-
-def _consumers(account: Account | None, queue: str) -> list[dict[str, Any]]:
-    if account is None:
-        return []
-    found = ((name, scripts.queues_of(state.triggers)) for name, state in sorted(account.scripts.items()))
-    return [_consumer(queue, name, queues[queue]) for name, queues in found if queue in queues]
-
-
 def _accounts(gateway: Gateway, caller: Caller) -> list[Account]:
     found = (gateway.state(name) for name in gateway.live.accounts() if caller.sees(name))
     return [account for account in found if account is not None]
@@ -328,15 +187,6 @@ def elsewhere_routes() -> Router:
         list_zones,
         list_zone_routes,
         add_zone_route,
-        list_queues,
-        get_queue,
-        get_queue_by_name,
-        list_consumers,
-        add_consumer,
-        put_consumer,
-        delete_consumer,
-        put_consumer_by_name,
-        delete_consumer_by_name,
         get_account_subdomain,
         list_namespaces,
         get_bucket,

@@ -1,6 +1,7 @@
 """The API that wrangler speaks."""
 
 from litestar import Router
+from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 
 from ledger.api.platform.assets import asset_routes
@@ -37,6 +38,7 @@ def platform_routes() -> list[Router]:
             dependencies={"gateway": Provide(gateway_of, sync_to_thread=False)},
             exception_handlers={GatewayError: refused},
             signature_types=[Gateway],
+            cache_control=CacheControlHeader(no_store=True),  # they name people, who may be erased a moment later
             request_max_body_size=None,  # the server has a limit of its own, before Litestar's
         )
     ]

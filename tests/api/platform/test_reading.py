@@ -120,6 +120,7 @@ def test_who_made_something_is_shown_to_themselves_and_to_auditors_only(scene: S
             "withheld",
             "dev@acme.example",
         )
+    assert scene.ask("GET", path).headers["cache-control"] == "no-store"
     trail = "".join(file.read_text() for file in sorted((scene.root / "audit").glob("*.ndjson")))
     named = [line for line in trail.splitlines() if '"named"' in line]
     assert len(named) == 2

@@ -8,7 +8,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -24,6 +24,8 @@ Json = dict[str, Any]
 
 _TIMEOUT_S: Final = 60
 _HEX_ID: Final = re.compile(r"\b[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}\b")
+_PLAIN_ID: Final = re.compile("[0-9a-f]{32}")
+_ACCOUNT: Final = re.compile(r"(^/accounts/|\baccount\.id=)[^/&]+")
 _ASSETS: Final = "/workers/assets/upload"
 _SESSION: Final = "/assets-upload-session"
 
@@ -79,14 +81,16 @@ class Following:
 class Replayer:
     """A client of one API that remembers which id stands for which."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, account: str | None = None) -> None:
         """Nothing is connected yet.
 
         Args:
             url: of the API.
             token: sent as bearer.
+            account: in place of the recorded one.
         """
         at = urlsplit(url)
+        self._account = account
         self._token = token
         self._connection = HTTPConnection(at.hostname or "", at.port, timeout=_TIMEOUT_S)
         self._ids: dict[str, str] = {}
@@ -107,11 +111,20 @@ class Replayer:
         headers["authorization"] = f"Bearer {token}"
         body = self._body(kept)
         target = self._ours(kept.path) + ("?" + self._ours(kept.query) if kept.query else "")
+        if self._account is not None:
+            target = _ACCOUNT.sub(rf"\g<1>{self._account}", target)
         chunked = "transfer-encoding" in kept.headers
-        self._connection.request(
-            kept.method, target, iter(_pieces(body)) if chunked else body, headers, encode_chunked=chunked
-        )
-        said = self._connection.getresponse()
+        pieces = iter(_pieces(body)) if chunked else body
+        try:
+            self._connection.request(kept.method, target, pieces, headers, encode_chunked=chunked)
+            said = self._connection.getresponse()
+        except RemoteDisconnected:
+            if kept.method != "GET":
+                raise
+            # it was kept open, and closed since; what only asks may be sent again
+            self._connection.close()
+            self._connection.request(kept.method, target, body, headers)
+            said = self._connection.getresponse()
         named = {name.lower(): value for name, value in said.getheaders()}
         reply = Reply(status=said.status, headers=named, body=said.read())
         self._learn(kept, reply.json)
@@ -130,7 +143,7 @@ class Replayer:
     def _replaced(self, found: re.Match[str]) -> str:
         plain = found[0].replace("-", "")
         ours = self._ids.get(plain, plain)
-        return _hyphenated(ours) if found[1] else ours
+        return _hyphenated(ours) if found[1] and _PLAIN_ID.fullmatch(ours) else ours
 
     def _learn(self, kept: Exchange, answer: Any) -> None:
         theirs = kept.answer["result"] if isinstance(kept.answer, dict) and kept.answer.get("result") else None
@@ -139,9 +152,10 @@ class Replayer:
             self._jwts = (theirs["jwt"], ours["jwt"])
             if kept.path.endswith(_SESSION):
                 self._nothing_missing = not ours["buckets"]
+                return  # what is asked for are digests, not ids
         for old, new in _beside(theirs, ours, newest_last="order=asc" in kept.query):
-            if _HEX_ID.fullmatch(old) and _HEX_ID.fullmatch(new):
-                self._ids.setdefault(old.replace("-", ""), new.replace("-", ""))
+            if _HEX_ID.fullmatch(old):
+                self._ids.setdefault(old.replace("-", ""), new.replace("-", "") if _HEX_ID.fullmatch(new) else new)
 
 
 def replay(steps: Iterable[Step], replayer: Replayer, log: Following | None = None) -> Iterator[Played]:

@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test lint format bench bench-query flame soak lock clean
+.PHONY: help demo test lint format bench bench-api bench-query flame soak lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(STAMP) ## measure, print a table, write bench/results/*.json
 
 flame: $(STAMP) ## draw where a worker's time goes, docs/flame.svg; needs py-spy
 	$(BIN)/python -m bench.flame
+
+bench-api: $(STAMP) ## measure the HTTP API: reads, 200 writers at once, what it adds to wranglers; ARGS="--seconds 10"
+	$(BIN)/python -m bench.api $(ARGS)
 
 ENTRIES ?= 1000000 10000000
 

@@ -9,6 +9,7 @@ import msgspec
 
 from bench.brokers import Broker, Producer, open_producer
 from bench.load import Load, Sent
+from bench.percentiles import percentile
 from bench.places import new_place
 from bench.workers import LogWatcher, Sighting, WorkerProcess
 from ledger.log.segments import parse_segment
@@ -80,12 +81,12 @@ def measure_latency(broker: Broker, load: Load, rate: int, seconds: float, work:
         broker=broker.name,
         events=count,
         rate_per_s=count / took_s,
-        p50_ms=_percentile(waits, 50) * 1e3,
-        p90_ms=_percentile(waits, 90) * 1e3,
-        p99_ms=_percentile(waits, 99) * 1e3,
+        p50_ms=percentile(waits, 50) * 1e3,
+        p90_ms=percentile(waits, 90) * 1e3,
+        p99_ms=percentile(waits, 99) * 1e3,
         max_ms=waits[-1] * 1e3,
         events_per_segment=count / run.segments,
-        resolution_ms=_percentile(sorted(run.gaps_s), 99) * 1e3,
+        resolution_ms=percentile(sorted(run.gaps_s), 99) * 1e3,
         worker_cpu_us_per_event=cpu * 1e6 / count,
     )
 
@@ -154,8 +155,3 @@ class _Run:
 
 def _id(event: Sent) -> str:
     return msgspec.json.decode(event.value, type=_EventPart).id
-
-
-def _percentile(ascending: Sequence[float], percent: int) -> float:
-    """The smallest value that so many per cent do not exceed (requires at least one value)."""
-    return ascending[-(-len(ascending) * percent // 100) - 1]

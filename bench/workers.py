@@ -17,7 +17,7 @@ from ledger.proof.checkpoints import read_unverified
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
 
-__all__ = ["ROOT", "LogWatcher", "Sighting", "WorkerProcess", "environment"]
+__all__ = ["ROOT", "LogWatcher", "Sighting", "WorkerProcess", "cpu_s", "environment"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 """Of the repository."""
@@ -121,7 +121,7 @@ class WorkerProcess:
 
     def cpu_each_s(self) -> list[float]:
         """The same of each process."""
-        return [_cpu_s(process.pid) for process in self._processes]
+        return [cpu_s(process.pid) for process in self._processes]
 
     def check(self) -> None:
         """Raise RuntimeError where one of its processes has ended."""
@@ -151,7 +151,8 @@ class WorkerProcess:
         return [Path(log.name).read_text(errors="replace") for log in self._logs]
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far, all threads, ended ones included; to 10 ms, as the kernel tells it."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 

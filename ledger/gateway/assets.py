@@ -90,10 +90,10 @@ def files_of(manifest: Mapping[str, Any]) -> Files:
 
 
 def buckets(files: Files, known: Collection[str]) -> list[list[str]]:
-    """The files that are to be uploaded, in portions for one request each; none where all are known from the version before."""
+    """The files that are to be uploaded, in the manifest's order and in portions for one request each; none where all are known."""
     found: list[list[str]] = []
     room = 0
-    for hashed in sorted(files.keys() - set(known)):
+    for hashed in [hashed for hashed in files if hashed not in known]:
         if not found or files[hashed] > room or len(found[-1]) >= _BUCKET_FILES:
             found.append([])
             room = _BUCKET_BYTES

@@ -106,14 +106,14 @@ class Server:
 
 
 @contextmanager
-def serving(ledger: Path, *arguments: str, **environment: str) -> Iterator[Server]:
-    """`ledger serve` as a process at a free port."""
+def serving(ledger: Path, *arguments: str, at_most_s: float = 4 * TIMEOUT_S, **environment: str) -> Iterator[Server]:
+    """`ledger serve` as a process at a free port; killed after so many seconds, lest a test that hangs leave it behind."""
     command = [sys.executable, "-m", "cli", "serve", "--ledger", str(ledger), "--port", "0", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=clean | environment
     )
-    timer = threading.Timer(20 * TIMEOUT_S, running.kill)  # a module's tests may share it, on a busy machine
+    timer = threading.Timer(at_most_s, running.kill)
     timer.start()
     try:
         assert running.stdout is not None

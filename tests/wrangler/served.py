@@ -41,15 +41,15 @@ class Whole(NamedTuple):
 
 
 @contextmanager
-def whole(directory: Path, broker: Broker, *options: str, shards: int = 2) -> Iterator[Whole]:
-    """A new ledger in a directory, served until the block ends; what the server said stands beside it then."""
+def whole(directory: Path, broker: Broker, *options: str, shards: int = 2, at_most_s: float = 300) -> Iterator[Whole]:
+    """A new ledger in a directory, served until the block ends, or for so many seconds; what the server said stands beside it then."""
     topic = broker.topic(shards)
     ledger = Ledger.create(directory / "ledger", topic, shards=shards)
     token = make_token(ledger.root, email=EMAIL)
     said = directory / "serve.log"
     with (
         ledger.worker(broker, "--batch-age-ms", "5", idle_s=None) as worker,
-        serving(ledger.root, "--bootstrap", broker.bootstrap, "--set", ZONES, *options) as server,
+        serving(ledger.root, "--bootstrap", broker.bootstrap, "--set", ZONES, *options, at_most_s=at_most_s) as server,
     ):
         worker.wait_ready()
         yield Whole(ledger, broker, topic, worker, server, token, said)

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -49,6 +50,8 @@ def serve(settings: Settings, log: Log, listening: Callable[[str], None]) -> Non
     Raises:
         LedgerError: `not_loopback`, `cannot_listen`, `no_audit_dir`, and why the ledger cannot be opened.
     """
+    # What is in memory while a request is read (secrets, tokens) is to lie in no file, however the process ends.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     directory = trail_directory(settings.ledger, settings.audit_dir)
     if not _is_loopback(settings.api_host):
         log.caution(

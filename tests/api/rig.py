@@ -106,7 +106,7 @@ class Server:
 
 
 @contextmanager
-def serving(ledger: Path, *arguments: str, at_most_s: float = 4 * TIMEOUT_S, **environment: str) -> Iterator[Server]:
+def serving(ledger: Path, *arguments: str, at_most_s: float = 20 * TIMEOUT_S, **environment: str) -> Iterator[Server]:
     """`ledger serve` as a process at a free port; killed after so many seconds, lest a test that hangs leave it behind."""
     command = [sys.executable, "-m", "cli", "serve", "--ledger", str(ledger), "--port", "0", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}

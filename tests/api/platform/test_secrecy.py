@@ -1,6 +1,7 @@
 """No secret's value leaves the handler: not into the log, blobs, quarantine, keys, the trail, the server's log, or the topic."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,8 @@ def test_with_a_broker_and_a_worker_no_process_keeps_the_value_anywhere(tansu: B
     ):
         worker.wait_ready()
         _send_everywhere(Asker(server, token))
+        limits = Path(f"/proc/{server.process.pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 +0 ", limits)
         code, lines = server.stop()
         worker.kill()
     assert code == 0

@@ -32,8 +32,6 @@ def installed(version: str) -> bool:
 
 def wanted(version: str) -> Path:
     """The program; skips the test where it is missing, or fails it where LEDGER_REQUIRE names `wrangler`."""
-    if "wrangler" in os.environ.get("LEDGER_REQUIRE", "").split(",") and shutil.which("npm"):
-        install(version)
     if not installed(version):
         require("wrangler")
     return program(version)

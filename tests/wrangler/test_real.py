@@ -63,7 +63,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def blocks(output: str, first: str) -> list[str]:
     """A list's items, each from the line that begins with `first` on."""
-    return [first + rest for rest in output.split(f"\n{first}")[1:]]
+    return [first + rest for rest in f"\n{output}".split(f"\n{first}")[1:]]
 
 
 def test_every_command_was_played(played: Played) -> None:
@@ -141,7 +141,7 @@ def test_a_version_is_shown_with_what_it_holds(played: Played) -> None:
     if played.version == "2.6.2":
         return
     output = played.printed("life-view")
-    for words in ("KV", "1" * 32, "GREETING", "OBJ"):
+    for words in ("KV", "1" * 32, "GREETING", *(() if played.major == 3 else ("OBJ",))):  # 3 prints no JSON
         assert words in output
     if played.major >= 4:
         assert "zweite Fassung: größer" in output

@@ -7,7 +7,7 @@ erased: such an answer is asked for each time, no cache may keep it, and who was
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -33,16 +33,7 @@ Shown = dict[str, list[str]]
 
 async def answer_one(asked: Asked, question: Callable[[OpenLedger], Any]) -> Response[Any]:
     """Answer with one object; raises as `Desk.ask`, and StoreError `audit_unwritten`."""
-    tag = asked.tag
-    if not asked.sight.named and _has(asked, tag):
-        return _unchanged(asked, tag)
-
-    def work(ledger: OpenLedger) -> tuple[str, Shown]:
-        text = json_object(question(ledger))
-        return text, _shown(ledger, text)
-
-    text, shown = await asked.desk.ask(asked.sight, work)
-    return await _answered(asked, tag, text, shown)
+    return await _answer(asked, asked.tag, lambda ledger: (json_object(question(ledger)), False))
 
 
 async def answer_rows(asked: Listed, question: Rows) -> Response[Any]:
@@ -51,18 +42,54 @@ async def answer_rows(asked: Listed, question: Rows) -> Response[Any]:
         return await _streamed(asked, question)
     start, limit = asked.start, asked.limit or PAGE
     whole = asked.tag
-    tag = asked.sight.tag(f"{whole} {start} {limit}")
-    if not asked.sight.named and _has(asked, tag):
-        return _unchanged(asked, tag)
 
-    def work(ledger: OpenLedger) -> tuple[str, Shown, bool]:
+    def page(ledger: OpenLedger) -> tuple[str, bool]:
         rows = _rows(asked, whole, question, ledger)
-        text = "".join(json_array(rows[start : start + limit]))
-        return text, _shown(ledger, text), start + limit < len(rows)
+        return "".join(json_array(rows[start : start + limit])), start + limit < len(rows)
 
-    text, shown, has_more = await asked.desk.ask(asked.sight, work)
-    links = {"link": f'<{asked.next_page(start + limit)}>; rel="next"'} if has_more else {}
-    return await _answered(asked, tag, text, shown, links)
+    return await _answer(
+        asked, asked.sight.tag(f"{whole} {start} {limit}"), page, lambda: asked.next_page(start + limit)
+    )
+
+
+async def _answer(
+    asked: Asked,
+    tag: str,
+    make: Callable[[OpenLedger], tuple[str, bool]],
+    following: Callable[[], str] = str,
+) -> Response[Any]:
+    """The answer that `make` gives the text of, and whether there is more, at the address of `following`."""
+    if asked.sight.named:
+        return await _named_answer(asked, tag, make, following)
+    if _has(asked, tag):
+        return _unchanged(asked, tag)
+    made = asked.desk.answers.get(tag)
+    if made is None:
+
+        def work(ledger: OpenLedger) -> tuple[bytes, bool]:
+            text, has_more = make(ledger)
+            return text.encode(), has_more
+
+        made = await asked.desk.ask(asked.sight, work)
+        asked.desk.answers.put(tag, made, len(made[0]))
+    return _answered(asked, tag, made[0], following() if made[1] else None)
+
+
+async def _named_answer(
+    asked: Asked, tag: str, make: Callable[[OpenLedger], tuple[str, bool]], following: Callable[[], str]
+) -> Response[Any]:
+    """The same where people are named: made each time, kept nowhere, recorded."""
+
+    def work(ledger: OpenLedger) -> tuple[bytes, bool, Shown]:
+        text, has_more = make(ledger)
+        return text.encode(), has_more, _shown(ledger, text)
+
+    body, has_more, shown = await asked.desk.ask(asked.sight, work)
+    tag = sha256(tag.encode() + body).hexdigest()[:32]
+    if _has(asked, tag):
+        return _unchanged(asked, tag)
+    await _record(asked, shown)
+    return _answered(asked, tag, body, following() if has_more else None)
 
 
 async def _streamed(asked: Listed, question: Rows) -> Response[Any]:
@@ -97,7 +124,7 @@ def _rows(asked: Listed, tag: str, question: Rows, ledger: OpenLedger) -> Sequen
     found = asked.desk.lists.get(tag)
     if found is None:
         found = question(ledger)
-        asked.desk.lists.put(tag, found)
+        asked.desk.lists.put(tag, found, len(found))
     return found
 
 
@@ -115,16 +142,11 @@ async def _record(asked: Asked, shown: Shown) -> None:
         await may_name(asked.context, asked.caller, asked.request, account, pseudonyms)
 
 
-async def _answered(
-    asked: Asked, tag: str, text: str, shown: Shown, more: Mapping[str, str] | None = None
-) -> Response[Any]:
-    body = text.encode()
-    if asked.sight.named:
-        tag = sha256(tag.encode() + body).hexdigest()[:32]
-        if _has(asked, tag):
-            return _unchanged(asked, tag)
-        await _record(asked, shown)
-    return Response(body, media_type=JSON, headers={**_headers(asked), "etag": f'"{tag}"', **(more or {})})
+def _answered(asked: Asked, tag: str, body: bytes, following: str | None) -> Response[Any]:
+    headers = {**_headers(asked), "etag": f'"{tag}"'}
+    if following is not None:
+        headers["link"] = f'<{following}>; rel="next"'
+    return Response(body, media_type=JSON, headers=headers)
 
 
 def _unchanged(asked: Asked, tag: str) -> Response[Any]:

@@ -5,11 +5,11 @@ work than threads, and whatever they cost, the event loop goes on.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Generic, TypeVar
 
-from ledger.api.native.lists import Lists
+from ledger.api.native.kept import Kept
 from ledger.api.native.shelf import Shelf
 from ledger.api.native.sight import Sight
 from ledger.api.native.trees import Trees
@@ -22,6 +22,8 @@ __all__ = ["Desk"]
 
 Answer = TypeVar("Answer")
 _AGAIN_S: Final = 0.05
+_ROWS: Final = 50_000
+_BYTES: Final = 32 << 20
 _ACCOUNTS: Final = "SELECT DISTINCT account FROM _log WHERE account IS NOT NULL ORDER BY ALL"
 _SOON: Final = {"retry-after": "1"}
 
@@ -47,7 +49,10 @@ class Desk:
         timeout_s: float = 30.0,
     ) -> None:
         self.shelf = shelf
-        self.lists = Lists()
+        self.lists: Kept[Sequence[Any]] = Kept(_ROWS)
+        """Lists that name nobody, by rows."""
+        self.answers: Kept[tuple[bytes, bool]] = Kept(_BYTES)
+        """Answers that name nobody, and whether another page follows, by bytes."""
         self.trees = Trees(shelf.about.shards)
         self._sizes = sizes
         self.watchers = 0

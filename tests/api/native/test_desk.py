@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.api.native.desk import Desk
-from ledger.api.native.lists import Lists
+from ledger.api.native.kept import Kept
 from ledger.api.native.shelf import Shelf
 from ledger.api.native.sight import Sight
 from ledger.api.problems import RefusalError
@@ -112,16 +112,17 @@ def test_an_opened_ledger_is_used_again_for_the_same_sight_only(shelf: Shelf) ->
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
-def test_lists_are_kept_up_to_a_number_of_rows() -> None:
-    """Those that were not asked for go first; one that is too long is not kept."""
-    lists = Lists(rows=10)
-    lists.put("a", range(4))
-    lists.put("b", range(4))
-    assert lists.get("a") == range(4)
-    lists.put("c", range(4))
-    assert [lists.get(tag) is not None for tag in "abc"] == [True, False, True]
-    lists.put("d", range(11))
-    assert lists.get("d") is None
+def test_things_are_kept_up_to_a_weight() -> None:
+    """Those that were not asked for go first; one that is too heavy is not kept."""
+    kept: Kept[str] = Kept(10)
+    kept.put("a", "A", 4)
+    kept.put("b", "B", 4)
+    assert kept.get("a") == "A"
+    kept.put("c", "C", 4)
+    assert [kept.get(name) for name in "abc"] == ["A", None, "C"]
+    kept.put("d", "D", 11)
+    kept.put("e", "E", 10)
+    assert [kept.get(name) for name in "acde"] == [None, None, None, "E"]
 
 
 def test_a_slow_question_delays_nobody(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

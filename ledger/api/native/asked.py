@@ -2,9 +2,12 @@
 
 # ruff: noqa: PLR0913, PLR0917 (what a request may say is the arguments of who reads it)
 
+import asyncio
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from operator import gt
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -20,10 +23,11 @@ from ledger.api.native.desk import Desk
 from ledger.api.native.sight import Sight
 from ledger.api.problems import RefusalError
 from ledger.api.tokens import Scope
-from ledger.errors import UsageError
+from ledger.errors import InputError, UsageError
+from ledger.live.view import LiveLedger
 from ledger.query.moments import parse_moment
 
-__all__ = ["Asked", "Listed", "asked_of", "asker_of", "listed_of", "visible_accounts", "watcher_of"]
+__all__ = ["Asked", "Listed", "asked_of", "asker_of", "listed_of", "watcher_of"]
 
 PAGE: Final = 100
 MAX_PAGE: Final = 1000
@@ -31,6 +35,8 @@ LINES: Final = "application/x-ndjson"
 _GLOB: Final = frozenset("*?[")
 _EARLY: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MAX_TEXT: Final = 4096
+_BEHIND_S: Final = 2.0
+_LOOK_S: Final = 0.05
 
 Account = Annotated[
     list[str] | None,
@@ -88,10 +94,6 @@ class Asked:
         except UsageError:
             return text
 
-    def depend_on_now(self) -> None:
-        """The answer is another one at another time, although no parameter says so."""
-        self._depends_on_now = True
-
     @property
     def question(self) -> str:
         """All that decides the answer, but for what the caller sees and the time that `now` means."""
@@ -136,7 +138,7 @@ async def asker_of(request: "Request[Any, Any, Any]", desk: Desk, context: Conte
     """The dependency `asker`: whoever asks for a file, which is the same at any time and names nobody."""
     asked = Asked(request, desk, context, caller)
     _begin(asked, None, names=False)
-    return await _finish(asked, None, None)
+    return _finish(asked, None, None)
 
 
 async def watcher_of(
@@ -171,7 +173,7 @@ async def asked_of(
     """
     asked = Asked(request, desk, context, caller)
     _begin(asked, account, names=names)
-    return await _finish(asked, at, as_known_at)
+    return _finish(asked, at, as_known_at)
 
 
 async def listed_of(
@@ -200,10 +202,11 @@ async def listed_of(
     asked.is_stream = LINES in request.headers.get("accept", "")
     asked.limit = limit if limit is None or asked.is_stream else min(limit, MAX_PAGE)
     if cursor is not None:
-        found = decode_cursor(cursor, asked.bound_question, asked.sight.sizes)
+        found = decode_cursor(cursor, asked.bound_question, len(asked.sight.sizes))
+        await _reached(desk, found.sizes)
         asked.start, asked.now = found.start, found.now
         asked.sight = msgspec.structs.replace(asked.sight, sizes=found.sizes)
-    return await _finish(asked, at, as_known_at)
+    return _finish(asked, at, as_known_at)
 
 
 def _begin(asked: Asked, account: list[str] | None, *, names: bool | None) -> None:
@@ -229,25 +232,38 @@ def _begin(asked: Asked, account: list[str] | None, *, names: bool | None) -> No
     )
 
 
-async def _finish(asked: _Kind, at: str | None, as_known_at: str | None) -> _Kind:
+async def _reached(desk: Desk, sizes: Sequence[int]) -> None:
+    """Wait a moment where another server, which made a cursor, has seen more of the log than this one.
+
+    Raises:
+        InputError: `bad_cursor`, where the log does not reach so far.
+    """
+    until = time.monotonic() + _BEHIND_S
+    while any(map(gt, sizes, desk.sizes())):
+        if time.monotonic() > until:
+            raise InputError("bad_cursor", "the log does not reach so far", "begin with the first page again")
+        await asyncio.sleep(_LOOK_S)
+
+
+def _finish(asked: _Kind, at: str | None, as_known_at: str | None) -> _Kind:
     """The same with times."""
     asked.at = None if at is None else asked.moment(at)
     asked.sight = msgspec.structs.replace(
         asked.sight,
-        accounts=await visible_accounts(asked.caller, asked.desk, asked.sight.sizes),
+        accounts=_visible_accounts(asked.caller, asked.context.live),
         known_at=None if as_known_at is None else asked.moment(as_known_at),
     )
     return asked
 
 
-async def visible_accounts(caller: Caller, desk: Desk, sizes: tuple[int, ...]) -> tuple[str, ...] | None:
+def _visible_accounts(caller: Caller, live: LiveLedger) -> tuple[str, ...] | None:
     """The accounts that a caller sees, sorted; None for all."""
     if caller.sees_all:
         return None
     named = {name for name in caller.token.accounts if not _GLOB & set(name)}
     if len(named) == len(set(caller.token.accounts)):
         return tuple(sorted(named))
-    return tuple(sorted(named | {name for name in await desk.accounts(sizes) if caller.sees(name)}))
+    return tuple(sorted(named | {name for name in live.accounts() if caller.sees(name)}))
 
 
 def _parameters_of(handler: BaseRouteHandler) -> frozenset[str]:

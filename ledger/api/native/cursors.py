@@ -7,7 +7,6 @@ question and over what the caller sees, refuses a cursor that was changed or bel
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -50,13 +49,13 @@ def encode_cursor(cursor: Cursor, question: str) -> str:
     return urlsafe_b64encode(_check(body, question) + body).rstrip(b"=").decode()
 
 
-def decode_cursor(text: str, question: str, sizes: Sequence[int]) -> Cursor:
+def decode_cursor(text: str, question: str, shards: int) -> Cursor:
     """The cursor that a text is.
 
     Args:
         text: as it was given.
         question: as when it was made.
-        sizes: of the shards now; a cursor does not reach beyond.
+        shards: how many the ledger has.
 
     Raises:
         InputError: `bad_cursor`.
@@ -72,9 +71,8 @@ def decode_cursor(text: str, question: str, sizes: Sequence[int]) -> Cursor:
     # One cursor has one text: what decodes to the same in another way was not made here.
     if check != _check(body, question) or encode_cursor(cursor, question) != text:
         raise _bad()
-    if not 0 <= cursor.start <= _MAX_SIZE or len(cursor.sizes) != len(sizes):
-        raise _bad()
-    if any(not 0 <= then <= now for then, now in zip(cursor.sizes, sizes, strict=True)):
+    numbers = (cursor.start, *cursor.sizes)
+    if len(cursor.sizes) != shards or any(not 0 <= number <= _MAX_SIZE for number in numbers):
         raise _bad()
     return cursor
 

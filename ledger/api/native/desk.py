@@ -5,6 +5,7 @@ work than threads, and whatever they cost, the event loop goes on.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Generic, TypeVar
@@ -16,7 +17,6 @@ from ledger.api.native.trees import Trees
 from ledger.api.problems import RefusalError
 from ledger.errors import InputError, NotFoundError, UsageError
 from ledger.query.opened import OpenLedger
-from ledger.query.rows import rows
 
 __all__ = ["Desk"]
 
@@ -24,7 +24,6 @@ Answer = TypeVar("Answer")
 _AGAIN_S: Final = 0.05
 _ROWS: Final = 50_000
 _BYTES: Final = 32 << 20
-_ACCOUNTS: Final = "SELECT DISTINCT account FROM _log WHERE account IS NOT NULL ORDER BY ALL"
 _SOON: Final = {"retry-after": "1"}
 
 
@@ -63,7 +62,6 @@ class Desk:
         self._limit = threads + waiting
         self._open: set[Future[Any]] = set()
         self._cutting: set[asyncio.Task[None]] = set()
-        self._accounts: tuple[tuple[int, ...], tuple[str, ...]] | None = None
 
     def sizes(self) -> tuple[int, ...]:
         """How many entries each shard has now, in order."""
@@ -99,14 +97,6 @@ class Desk:
                 self._cutting.add(task)
                 task.add_done_callback(self._cutting.discard)
 
-    async def accounts(self, sizes: tuple[int, ...]) -> tuple[str, ...]:
-        """All accounts that have an entry; raises as `ask`."""
-        if self._accounts is None or self._accounts[0] != sizes:
-            sight = Sight(sizes=sizes, accounts=None, named=False)
-            found = await self.ask(sight, lambda ledger: tuple(str(row["account"]) for row in rows(ledger, _ACCOUNTS)))
-            self._accounts = sizes, found
-        return self._accounts[1]
-
     async def beside(self, work: Callable[[], Answer]) -> Answer:
         """What a short piece of work that reads the log comes to, in a thread that questions do not use."""
         return await asyncio.get_running_loop().run_in_executor(self._beside, work)
@@ -132,11 +122,15 @@ class _Work(Generic[Answer]):
         self._shelf = shelf
         self._sight = sight
         self._question = question
+        self._lock = threading.Lock()
         self._ledger: OpenLedger | None = None
+        self._is_cut_off = False
 
     def run(self) -> Answer:
         """Ask. An opened ledger is kept where what went wrong, if anything did, is the question's fault."""
-        ledger = self._ledger = self._shelf.take(self._sight)
+        ledger = self._shelf.take(self._sight)
+        with self._lock:
+            self._ledger = ledger
         is_good = False
         try:
             answer = self._question(ledger)
@@ -146,7 +140,9 @@ class _Work(Generic[Answer]):
             is_good = True
             raise
         finally:
-            self._ledger = None
+            with self._lock:  # from now on nobody interrupts what the next question asks of it
+                self._ledger = None
+                is_good = is_good and not self._is_cut_off
             if is_good:
                 self._shelf.give_back(self._sight, ledger)
             else:
@@ -154,5 +150,7 @@ class _Work(Generic[Answer]):
 
     def interrupt(self) -> None:
         """Cut off the query that is under way, if one is."""
-        if (ledger := self._ledger) is not None:
-            ledger.interrupt()
+        with self._lock:
+            if self._ledger is not None:
+                self._is_cut_off = True
+                self._ledger.interrupt()

@@ -76,7 +76,7 @@ async def checkpoint(
         return note
 
     note = await asker.desk.ask(asker.sight, ask)
-    return _sent(note, TEXT, "private, no-cache" if size is None or cosigned else _FOREVER)
+    return _sent(note, TEXT, "private, no-cache")  # of any size: it may be cosigned later
 
 
 @_file("/log/{shard:str}/tile/{rest:path}", "A tile or an entry bundle", BYTES)

@@ -72,6 +72,30 @@ def test_a_slow_question_is_cut_off_and_its_thread_is_free_again(
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
+def test_what_was_cut_off_is_used_by_nobody_else(shelf: Shelf) -> None:
+    """Not even where the question had its answer just then: the next one would be cut off in its place."""
+
+    async def run() -> None:
+        desk = Desk(shelf, lambda: {0: 60}, threads=1, timeout_s=0.2)
+        let = threading.Event()
+
+        def late(ledger: OpenLedger) -> int:
+            let.wait(20)
+            return id(ledger)
+
+        with pytest.raises(RefusalError):
+            await desk.ask(ALL, late)
+        await asyncio.to_thread(wait_until, lambda: bool(desk._cutting), 20)
+        await asyncio.sleep(0.1)
+        let.set()
+        await asyncio.to_thread(wait_until, lambda: not desk._open, 20)
+        assert not shelf._kept
+        await desk.ask(ALL, lambda ledger: ledger.go_on())
+        desk.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
 def test_too_many_questions_are_refused_at_once(shelf: Shelf) -> None:
     """And taken again when there is room."""
 

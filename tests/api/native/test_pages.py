@@ -1,9 +1,12 @@
 """Pages, ETags, and what is refused."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from ledger.api.native.cursors import Cursor, encode_cursor
 from ledger.api.tokens import Scope
 from tests.api.native.rig import next_of, walk, write_more
 from tests.api.rig import Server, answering, make_token, write_ledger
@@ -45,6 +48,18 @@ def test_pages_are_of_one_prefix(tmp_path: Path) -> None:
         assert server.ask(f"{path}&at=2022-12-01", token=reader).json["code"] == "bad_cursor"
 
 
+def test_a_page_of_more_than_there_is_is_refused(server: Server, ledger: Path, reader: str) -> None:
+    """A cursor that reaches beyond the log, its check made up: after a moment, in which the log might have grown."""
+    (token_id,) = {reader.split("_")[1]}
+    question = msgspec.json.encode(["/v1/scripts", []]).decode()
+    bound = f"{question} {msgspec.json.encode((token_id, False)).decode()}"
+    for size, status in ((200, 200), (201, 400)):
+        cursor = encode_cursor(Cursor(start=0, now=datetime.now(UTC), sizes=(size,)), bound)
+        answer = server.ask(f"/v1/scripts?cursor={cursor}", token=reader)
+        assert answer.status == status, answer.body
+        assert status == 200 or answer.json["code"] == "bad_cursor"
+
+
 def wait_for(context: object, size: int) -> None:
     """Until the server sees so many entries."""
     from tests.worker.rig import wait_until
@@ -60,6 +75,7 @@ def test_who_has_an_answer_is_told_so(server: Server, reader: str) -> None:
     for given in (tag, f'W/{tag}, "x"', "*"):
         unchanged = server.ask(HISTORY, token=reader, headers={"if-none-match": given})
         assert (unchanged.status, unchanged.body, unchanged.headers["etag"]) == (304, b"", tag)
+    assert server.ask("/v1/scripts/nothing/history", token=reader, headers={"if-none-match": "*"}).status == 404
     for path in (f"{HISTORY}&limit=2", "/v1/scripts/b/history?account=acme", "/v1/scripts"):
         assert server.ask(path, token=reader, headers={"if-none-match": tag}).status == 200
     stream = {"if-none-match": tag, "accept": "application/x-ndjson"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.api.native.sight import Sight
+from ledger.errors import IntegrityError
 from ledger.query.copying import copy_log
 from ledger.query.opened import OpenLedger, key_store_of, read_about
 from ledger.storage.local import LocalStore
@@ -42,7 +43,11 @@ class Shelf:
         self._is_closed = False
 
     def take(self, sight: Sight) -> OpenLedger:
-        """An opened ledger that nobody else has until it is given back."""
+        """An opened ledger that nobody else has until it is given back.
+
+        Raises:
+            IntegrityError: `segment_missing`, where the log has less by now than was seen of it; and what reading it raises.
+        """
         with self._lock:
             found = next((kept for kept in self._kept if kept[0] == sight), None)
             if found is not None:
@@ -50,7 +55,10 @@ class Shelf:
         if found is not None:
             found[1].forget_people()  # who was erased meanwhile is named no more
             return found[1]
-        return self.opened(named=sight.named, known_at=sight.known_at, accounts=sight.accounts, sizes=sight.sizes)
+        ledger = self.opened(named=sight.named, known_at=sight.known_at, accounts=sight.accounts, sizes=sight.sizes)
+        if sight.known_at is None:
+            _check_whole(ledger, sight)
+        return ledger
 
     def opened(
         self,
@@ -101,3 +109,11 @@ class Shelf:
         with self._copying:
             copy_log(self.store, root)
         return root
+
+
+def _check_whole(ledger: OpenLedger, sight: Sight) -> None:
+    """No answer is given of a part of what was seen as if it were all."""
+    for shard, size in zip(ledger.shards, sight.sizes, strict=True):
+        if shard.size < size:
+            what = f"shard {shard.shard} has {shard.size} entries, and {size} were seen of it"
+            raise IntegrityError("segment_missing", what, "run `ledger verify`")

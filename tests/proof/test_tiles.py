@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError
-from ledger.proof.tiles import Tile, decode_bundle, encode_bundle, new_bundles, new_tiles, tile_path
+from ledger.proof.tiles import Tile, decode_bundle, encode_bundle, new_bundles, new_tiles, parse_tile_path, tile_path
 from tests.proof.trees import VECTORS
 
 SIZES: dict[int, list[str]] = {
@@ -89,3 +89,43 @@ def test_a_tile_names_its_bundle() -> None:
     """The entries of a tile of level 0."""
     assert Tile(0, 1_000_000).bundle == "tile/entries/x001/x000/000"
     assert Tile(0, 999_999, 255).bundle == "tile/entries/x999/999.p/255"
+
+
+@given(st.integers(0, 63), st.integers(0, 10**12), st.integers(1, 256))
+def test_a_path_is_read_back(level: int, number: int, width: int) -> None:
+    """Of tiles and of bundles."""
+    tile = Tile(level, number, width)
+    assert parse_tile_path(tile.path) == (tile, False)
+    assert parse_tile_path(tile.bundle) == (Tile(0, number, width), True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "checkpoint",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/00/000",
+        "tile/64/000",
+        "tile/-1/000",
+        "tile/0/x000/000",
+        "tile/0/001/000",
+        "tile/0/x001",
+        "tile/0/000/",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p",
+        "tile/0/\u0660\u0660\u0660",
+        "tile/0/000\n",
+        "tile/entries/000.p/999",
+        "tile/entry/000",
+        "/tile/0/000",
+        "tile/0/../000",
+        "tile/0/" + "x001/" * 7 + "000",
+    ],
+)
+def test_what_is_no_path_of_a_tile_is_not_read(path: str) -> None:
+    """One tile has one path."""
+    assert parse_tile_path(path) is None

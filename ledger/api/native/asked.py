@@ -5,6 +5,7 @@
 import asyncio
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from operator import gt
@@ -130,6 +131,7 @@ class Listed(Asked):
 
 
 _PAGING: Final = frozenset({"cursor", "limit"})
+_REPEATABLE: Final = frozenset({"account", "rule", "no_rule"})
 _Kind = TypeVar("_Kind", bound=Asked)
 _KNOWN: "weakref.WeakKeyDictionary[BaseRouteHandler, frozenset[str]]" = weakref.WeakKeyDictionary()
 
@@ -168,7 +170,7 @@ async def asked_of(
     """The dependency `asked`.
 
     Raises:
-        RefusalError: 400 `unknown_parameter`, 403 `scope_missing`, 404 `no_such_account`.
+        RefusalError: 400 `unknown_parameter`, `repeated_parameter`, `parameter_too_long`, 403 `scope_missing`, 404 `no_such_account`.
         UsageError: `bad_time`.
     """
     asked = Asked(request, desk, context, caller)
@@ -216,6 +218,9 @@ def _begin(asked: Asked, account: list[str] | None, *, names: bool | None) -> No
     if not known.issuperset(request.query_params):
         hint = f"known: {', '.join(sorted(known))}"
         raise RefusalError(400, "unknown_parameter", "a parameter is not known here", hint)
+    given = Counter(key for key, _ in request.query_params.multi_items())
+    if any(count > 1 and key not in _REPEATABLE for key, count in given.items()):
+        raise RefusalError(400, "repeated_parameter", "a parameter that has one value is given twice")
     if any(len(value) > _MAX_TEXT for key, value in request.query_params.multi_items() if key not in _PAGING):
         raise RefusalError(400, "parameter_too_long", f"a parameter has more than {_MAX_TEXT} characters")
     may_name = caller.may(Scope.audit)

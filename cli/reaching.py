@@ -94,15 +94,9 @@ def _enter(found: "OpenLedger", script: str, account: "Accounts", when: "datetim
 
 
 def _draw(found: "OpenLedger", graph: Graph, script: str | None, account: "Accounts", when: "datetime | None") -> None:
-    from ledger.query.callgraph import FORMS, around
-    from ledger.query.lookup import find_script
-    from ledger.query.wired import uses
+    from ledger.query.callgraph import FORMS, uses_of
 
-    home = find_script(found, script, account) if script is not None else None
-    edges = uses(found, account=[home] if home is not None else account, at=when)
-    if script is not None and home is not None:
-        edges = around(edges, home, script)
-    print(FORMS[graph.value](edges))
+    print(FORMS[graph.value](uses_of(found, script, account=account, at=when)))
 
 
 def _show(answer: "Reached") -> None:

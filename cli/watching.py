@@ -71,13 +71,13 @@ def watch(
     records too. Nothing is shown twice or left out, whatever is compacted meanwhile. Programs want --format jsonl: the array of
     --format json ends with --limit only.
     """
-    from ledger.query.following import Follower
+    from ledger.query.following import Follower, is_about
 
     begin = _begin(since)
     with opened(ledger, keys) as found:
         follower = Follower(found, begin)
         say(f"watching {found.about.name}; Ctrl-C ends it")
-        wanted = (row for row in _endless(follower, _waiter(interval)) if _is_wanted(row, script, account))
+        wanted = (row for row in _endless(follower, _waiter(interval)) if is_about(row, script, account))
         _print(islice(wanted, limit), chosen_format(output, as_json))
 
 
@@ -103,12 +103,6 @@ def _endless(follower: "Follower", wait: Callable[[], None]) -> "Iterator[WatchR
     while True:
         yield from follower.further()
         wait()
-
-
-def _is_wanted(row: "WatchRow", script: str | None, account: list[str] | None) -> bool:
-    from ledger.query.lookup import is_wanted
-
-    return (script is None or script == row.script or script in row.taken_from) and is_wanted(row.account, account)
 
 
 def _waiter(seconds: float) -> Callable[[], None]:

@@ -1,14 +1,27 @@
 """Who uses whom as a drawing: for Graphviz (DOT) or Mermaid. Pure."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
-from ledger.query.wired import Use
+from ledger.query.lookup import Accounts, find_script
+from ledger.query.opened import OpenLedger
+from ledger.query.wired import Use, uses
 
-__all__ = ["FORMS", "around", "dot", "mermaid"]
+__all__ = ["FORMS", "around", "dot", "mermaid", "uses_of"]
 
 _MERMAID_ESCAPES: Final = str.maketrans({"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "|": "#124;", "\n": " "})
 _DOT_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": " "})
+
+
+def uses_of(
+    ledger: OpenLedger, script: str | None, *, account: Accounts = None, at: datetime | None = None
+) -> list[Use]:
+    """The uses of a script, those that lead to it and on from it; all that there are where none is named."""
+    if script is None:
+        return uses(ledger, account=account, at=at)
+    home = find_script(ledger, script, account)
+    return around(uses(ledger, account=[home], at=at), home, script)
 
 
 def around(uses: Iterable[Use], account: str, script: str) -> list[Use]:

@@ -19,15 +19,21 @@ from ledger.log.whole import whole
 from ledger.model.entries import Entry
 from ledger.model.said import SealedActor, said_of
 from ledger.query.answers import Change, WatchRow
+from ledger.query.lookup import Accounts, is_wanted
 from ledger.query.opened import OpenLedger, read_about
 from ledger.query.segments import ShardPrefix, sizes_of
 from ledger.storage import layout
 from ledger.storage.blobs import BlobStore
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "is_about"]
 
 
 _decode_changes = msgspec.json.Decoder(list[tuple[str, str, str]]).decode
+
+
+def is_about(row: WatchRow, script: str | None, account: Accounts) -> bool:
+    """Whether an entry is of these accounts, and about the script or takes something from it."""
+    return (script is None or script == row.script or script in row.taken_from) and is_wanted(row.account, account)
 
 
 class Follower:

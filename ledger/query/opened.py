@@ -49,7 +49,7 @@ class OpenLedger:
     Open with `open_ledger`. Not for use from several threads at once.
     """
 
-    def __init__(  # noqa: PLR0913 (what is seen of a ledger is its arguments)
+    def __init__(  # noqa: PLR0913 - what is asked, by whom, as of when
         self,
         location: str,
         about: LedgerFile,
@@ -187,8 +187,9 @@ class OpenLedger:
             raise TimeoutError
 
     def close(self) -> None:
-        """Close the databases and remove the copy of the log, if one was made."""
+        """Close the databases; one that is needed again is made anew."""
         self._resources.close()
+        self.__dict__.pop("connection", None)
 
     def person(self, account: str, pseudonym: str, sealed: str) -> str:
         """The name of a person from what an entry says of its actor, else the pseudonym."""

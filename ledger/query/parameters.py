@@ -1,7 +1,7 @@
 """Values for a statement's parameters, as they are given on a command line: `name=value`, which the statement calls `$name`. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from ledger.errors import UsageError
@@ -33,12 +33,12 @@ def parse_parameters(given: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def check_parameters(wanted: Iterable[str], given: Mapping[str, str]) -> None:
+def check_parameters(wanted: Iterable[str], given: Iterable[str]) -> None:
     """Whether a statement's parameters are those that have values.
 
     Args:
         wanted: the names in the statement; a number stands for `?` and `$1`.
-        given: the values by name.
+        given: the names that have one.
 
     Raises:
         UsageError: `parameter_missing`, `parameter_unknown`.

@@ -26,7 +26,7 @@ class ParquetPipe:
         self.path = f"/dev/fd/{self._writing}"
 
     def write(
-        self, connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, str], limit: int
+        self, connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, object], limit: int
     ) -> tuple[int, bytes]:
         """The first `limit` rows of a SELECT: how many there are, and the file's bytes. To be called once; raises duckdb.Error.
 
@@ -49,7 +49,7 @@ class ParquetPipe:
             parts.append(part)
 
 
-def _typed(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, str]) -> str:
+def _typed(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, object]) -> str:
     """The SELECT with types that a file can have; DuckDB itself gives numbers to columns of the same name."""
     source = f"FROM (\n{without_end(select)}\n)"  # a comment may be its last line
     columns = connection.execute(f"{source} LIMIT 0", dict(parameters)).description or []

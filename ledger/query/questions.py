@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.errors import NotFoundError
 from ledger.query.answers import (
     Change,
     DeploymentRow,
@@ -35,6 +36,7 @@ __all__ = [
     "deployments",
     "history",
     "notes",
+    "one_script",
     "rejected",
     "script_deployments",
     "script_versions",
@@ -58,6 +60,8 @@ SELECT * FROM scripts_at($at)
 WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($all OR state <> 'deleted')
 ORDER BY account, script
 """
+
+_SCRIPT = "SELECT * FROM scripts_at($at) WHERE account = $account AND script = $script"
 
 _NUMBERS = """
 SELECT version, number FROM versions
@@ -154,6 +158,16 @@ def scripts(
     found = rows(ledger, _SCRIPTS, accounts=accounts, at=at or END_OF_TIME, all=deleted)
     numbers = _version_numbers(ledger, accounts) if found else {}
     return [_script_row(ledger, row, numbers) for row in found]
+
+
+def one_script(ledger: OpenLedger, script: str, *, account: Accounts = None, at: datetime | None = None) -> ScriptRow:
+    """A script as it is, or was at an effective time, whatever its state; `script_not_found` also where it was not there yet."""
+    home, moment = find_script(ledger, script, account), at or END_OF_TIME
+    for row in rows(ledger, _SCRIPT, account=home, script=script, at=moment):
+        return _script_row(ledger, row, _version_numbers(ledger, [home], script))
+    raise NotFoundError(
+        "script_not_found", f"there was no script {script} at {moment.isoformat()}", "ask as of a later time"
+    )
 
 
 def deployments(

@@ -91,7 +91,7 @@ class ViewHelp(Struct, frozen=True, kw_only=True):
 
 
 def run_sql(
-    ledger: OpenLedger, sql: str, limits: Limits | None = None, parameters: Mapping[str, str] | None = None
+    ledger: OpenLedger, sql: str, limits: Limits | None = None, parameters: Mapping[str, object] | None = None
 ) -> Result:
     """Answer one statement.
 
@@ -111,7 +111,7 @@ def run_sql(
 
 
 def run_sql_to_parquet(
-    ledger: OpenLedger, sql: str, limits: Limits | None = None, parameters: Mapping[str, str] | None = None
+    ledger: OpenLedger, sql: str, limits: Limits | None = None, parameters: Mapping[str, object] | None = None
 ) -> ParquetResult:
     """The same as a Parquet file; raises besides `sql_no_rows`, of a statement whose answer is a plan."""
     allowed = limits or Limits()
@@ -122,7 +122,7 @@ def run_sql_steadily(
     ledger: OpenLedger,
     sql: str,
     limits: Limits | None = None,
-    parameters: Mapping[str, str] | None = None,
+    parameters: Mapping[str, object] | None = None,
     *,
     twice: bool = True,
 ) -> Result:
@@ -162,16 +162,19 @@ def _ask_elsewhere(ask: Callable[[OpenLedger], T], seen: Seen) -> T:
         return ask(ledger)
 
 
-def _answer(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str]) -> Result:
+def _answer(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, object]) -> Result:
     statement = _checked(sql, limits, parameters)
-    return _rows_of(ledger, ledger.connect_named(), statement, limits, parameters)
+    with _sql_errors(limits):  # its files are looked at here, and may have been compacted
+        connection = ledger.connect_named()
+    return _rows_of(ledger, connection, statement, limits, parameters)
 
 
 def _steady_answer(
-    ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str], *, twice: bool
+    ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, object], *, twice: bool
 ) -> Result:
     statement = _checked(sql, limits, parameters)
-    connection = ledger.connect_unnamed()
+    with _sql_errors(limits):
+        connection = ledger.connect_unnamed()
     (volatile, views_named) = connection.execute(_NAMES).fetchone() or ([], [])
     check_steady(statement, views_named, volatile)
     result = _rows_of(ledger, connection, statement, limits, parameters)
@@ -181,7 +184,7 @@ def _steady_answer(
             raise UsageError(
                 "answer_unsteady",
                 "the answer depends on the order in which the log is read: asked twice, it had other rows",
-                "give LIMIT, lists, first() and row numbers an ORDER BY that leaves no two rows alike",
+                "give LIMIT, lists, first() and row numbers an ORDER BY that leaves no two rows alike, and round() sums of fractions",
             )
     return result
 
@@ -191,7 +194,7 @@ def _rows_of(
     connection: duckdb.DuckDBPyConnection,
     statement: Statement,
     limits: Limits,
-    parameters: Mapping[str, str],
+    parameters: Mapping[str, object],
 ) -> Result:
     _confine(connection, ledger, limits)
     with _sql_errors(limits), _deadline(connection, limits.seconds):
@@ -204,11 +207,12 @@ def _rows_of(
     )
 
 
-def _parquet(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, str]) -> ParquetResult:
+def _parquet(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[str, object]) -> ParquetResult:
     statement = _checked(sql, limits, parameters)
     if statement.is_plan:
         raise UsageError("sql_no_rows", "a plan is no table that Parquet could hold", "write it as JSON or CSV")
-    connection = ledger.connect_named()
+    with _sql_errors(limits):
+        connection = ledger.connect_named()
     pipe = ParquetPipe()
     _confine(connection, ledger, limits, writable=pipe.path)
     with _sql_errors(limits), _deadline(connection, limits.seconds):
@@ -217,7 +221,7 @@ def _parquet(ledger: OpenLedger, sql: str, limits: Limits, parameters: Mapping[s
     return ParquetResult(rows=count, data=data)
 
 
-def _checked(sql: str, limits: Limits, parameters: Mapping[str, str]) -> Statement:
+def _checked(sql: str, limits: Limits, parameters: Mapping[str, object]) -> Statement:
     with _sql_errors(limits), duckdb.connect() as parser:
         statement = read_only(parser, sql)
     check_parameters(statement.parameters, parameters)

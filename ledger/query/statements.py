@@ -10,7 +10,15 @@ from msgspec import Struct
 
 from ledger.errors import UsageError
 
-__all__ = ["Statement", "nodes_of", "read_only", "split_statements", "without_end"]
+__all__ = [
+    "Statement",
+    "is_blank",
+    "nodes_of",
+    "parameters_of",
+    "read_only",
+    "split_statements",
+    "without_end",
+]
 
 _READING_NODES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 """Every other node of a query (`COPY_QUERY_NODE`, `INSERT_QUERY_NODE`, ...) does more than read."""
@@ -79,6 +87,21 @@ def split_statements(text: str) -> tuple[list[str], str]:
         statements.append(data[start:end].decode())
         start = end + 1
     return statements, data[start:].decode()
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text is nothing but white space and comments."""
+    return all(kind == duckdb.token_type.comment for _, kind in duckdb.tokenize(text))
+
+
+def parameters_of(statement: str) -> frozenset[str]:
+    """The names of the parameters of a statement; none where it is no statement: who answers it says why."""
+    try:
+        with duckdb.connect() as parser:
+            found = parser.extract_statements(statement)
+    except duckdb.Error:
+        return frozenset()
+    return frozenset(name for one in found for name in one.named_parameters)
 
 
 def without_end(select: str) -> str:

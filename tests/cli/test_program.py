@@ -24,7 +24,7 @@ Process = Callable[..., CompletedProcess[str]]
 COMMANDS = (
     "init", "schema", "accept-topic", "accept-gap", "config", "verify", "compact", "broker", "worker", "up", "lag", "publish", "serve",
     "status", "scripts", "deployments", "versions", "show", "history", "rejected", "at", "blame", "who", "explain", "skew", "diff",
-    "reach", "exposure", "during", "schedule", "stats", "watch", "sql", "prove", "checkpoint", "key", "check", "tiles", "erase", "demo",
+    "reach", "exposure", "during", "schedule", "stats", "watch", "sql", "shell", "prove", "checkpoint", "key", "check", "tiles", "erase", "demo",
     "tokens", "secret", "witness", "quarantine", "note",
 )  # fmt: skip
 

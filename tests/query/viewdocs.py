@@ -27,6 +27,27 @@ What `ledger sql` asks, as `ledger sql --views` lists it. One row per thing; tim
 - On stderr stand the checkpoints that the answer rests on: of each shard the first one that has every entry that was seen, with
   its root; for more than eight shards their sizes in one line. `ledger checkpoint --shard N --at SIZE` prints one as it was signed. Who keeps
   answer and checkpoint can show later that the log still extends what was asked. The signature is not checked for an answer: `ledger verify` does that.
+- `--bind FILE` writes query, parameters, a digest of the rows and these checkpoints as a signed statement; `ledger check FILE --ledger DIR` asks
+  again ([PROOFS.md](PROOFS.md#an-answer-in-sql)).
+
+## A prompt
+
+`ledger shell` answers statements one after another, each ended by `;`. Tab completes views, the columns of the views that a statement names,
+keywords and functions; Ctrl-C stops a statement, Ctrl-D ends. It sees what was there when it began, until `.refresh`.
+
+| command | |
+| --- | --- |
+| `.help` | the commands |
+| `.views`, `.schema VIEW` | the views; a view's columns and what they mean |
+| `.mode MODE` | how answers are printed: `table`, `json`, `jsonl`, `csv` |
+| `.timing on`, `.timing off` | whether it is said how long each took |
+| `.param NAME=VALUE` | the value of `$NAME` in later statements, as text; `.param` lists them, `.param NAME` forgets one |
+| `.as-known-at TIME` | see only what the ledger had received by then; `.as-known-at now` sees all again |
+| `.refresh` | see what has been recorded since |
+| `.quit` | end |
+
+From a pipe or file (`ledger shell < questions.sql`) they are answered until one fails, which decides the exit code. History is kept in
+`~/.local/state/deployment-ledger/shell-history`, readable by its owner only, with the values that stood in statements; `--no-history` reads and keeps none.
 """
 
 

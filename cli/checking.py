@@ -66,7 +66,9 @@ def check(
     vkey: Annotated[
         str | None,
         typer.Option(
-            "--vkey", metavar="VKEY", help="The public key of the ledger as you know it, or a file that holds it."
+            "--vkey",
+            metavar="VKEY",
+            help="The public key of the ledger as you know it, or a file that holds it; needed without --ledger.",
         ),
     ] = None,
     entry: Annotated[

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from ledger.errors import UsageError
+from ledger.errors import LedgerError, UsageError
 from ledger.pyapi.given import When, moment_of
 from ledger.query.opened import OpenLedger, open_ledger
 from ledger.query.resting import Rest, rests_on
@@ -17,6 +17,8 @@ __all__ = ["Asking"]
 
 T = TypeVar("T")
 
+_CUT_OFF: Final = "Query interrupted"
+"""What DuckDB says, as a RuntimeError, where Ctrl-C cut it off."""
 _REMEMBERED: Final = 4
 """So many views of the ledger as it was known at a time are kept open."""
 
@@ -75,7 +77,16 @@ class Asking:
         """The answer of a question, as it was known at a time, the ledger's own where none is given."""
         known_at = self._known_at if as_known_at is None else moment_of(as_known_at)
         with self._lock:
-            return question(self._view(known_at))
+            view = self._view(known_at)
+            try:
+                return question(view)
+            except LedgerError:
+                raise
+            except BaseException as error:
+                view.close()  # a database that was cut off may be good for nothing: the next question has another
+                if isinstance(error, RuntimeError) and str(error) == _CUT_OFF:
+                    raise KeyboardInterrupt from error
+                raise
 
     def _view(self, known_at: datetime | None) -> OpenLedger:
         opened = self._check_open()
@@ -95,18 +106,21 @@ class Asking:
         return self._opened
 
     def _open(self) -> None:
-        opened = self._resources.enter_context(open_ledger(self.location, keys=self._keys, known_at=None))
-        for shard in opened.shards:
+        try:
+            opened = self._resources.enter_context(open_ledger(self.location, keys=self._keys))
+            shards = opened.shards
+        except BaseException:
+            self._close()
+            raise
+        for shard in shards:
             if shard.missing_at is not None:
                 warnings.warn(
                     f"a segment of shard {shard.shard} is missing: nothing from entry {shard.shard}/{shard.missing_at} on "
                     "is seen; run `ledger verify`",
                     stacklevel=4,
                 )
-        opened.sizes = [shard.size for shard in opened.shards]
-        if self._known_at is not None:
-            opened = opened.as_known(self._known_at, opened.sizes)
-        self._opened = opened
+        opened.sizes = [shard.size for shard in shards]
+        self._opened = opened if self._known_at is None else opened.as_known(self._known_at, opened.sizes)
 
     def _close(self) -> None:
         self._opened = None

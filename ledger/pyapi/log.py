@@ -43,7 +43,7 @@ class Log(States, Incidents):
         """Ask in SQL over the views of the log: `log.sql("FROM changes WHERE script = $script", script="checkout")`.
 
         Read-only, in a process of its own, within limits, as `ledger sql`. Parameters are typed: a str is VARCHAR, a datetime
-        TIMESTAMP WITH TIME ZONE.
+        TIMESTAMP WITH TIME ZONE. None can be called `as_known_at` or `limits`.
 
         Raises:
             UsageError: `bad_sql`, `sql_not_read_only`, `sql_refused`, `sql_timeout`, `sql_memory`, `sql_too_many_rows`,

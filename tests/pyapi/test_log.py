@@ -18,6 +18,7 @@ from ledger.errors import IntegrityError, LedgerError, NotFoundError, UsageError
 from ledger.proof.boundanswers import parse_bound_answer
 from ledger.pyapi.given import moment_of
 from ledger.pyapi.log import Log
+from ledger.query import helper, sql
 from ledger.query.plain import plain
 from ledger.query.sql import Limits
 from ledger.storage import layout
@@ -256,6 +257,31 @@ def test_ledgers_of_their_own_can_be_asked_at_once(story: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(ask, range(4), timeout=100)) == {(3, 11)}
+
+
+def test_ctrl_c_stops_a_statement_and_not_the_ledger(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It raises KeyboardInterrupt, also where the database says in its own way that it was cut off; the next question is answered."""
+
+    def ended_by(error: BaseException) -> None:
+        def question(_: object) -> None:
+            raise error
+
+        with pytest.raises(KeyboardInterrupt):
+            log._ask(question, None)
+        assert len(log.scripts(deleted=True)) == 3
+
+    ended_by(KeyboardInterrupt())
+    ended_by(RuntimeError("Query interrupted"))
+    with monkeypatch.context() as patched:
+        patched.setattr(helper, "_exchange", lambda *_: _interrupt())
+        patched.setattr(sql, "is_alone", lambda: False)
+        with pytest.raises(KeyboardInterrupt):
+            count(log)
+    assert count(log) == 11
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_damaged_log_is_an_integrity_error(story: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Compaction of a shard: which segments become a pack, and when they may go.
 
 The order of writes is the whole point. A pack is put create-only, after its bytes were read back and checked; readers take what it covers
-from it from then on. Only after the pack was found in the store as it was checked are its segments removed, one by one. A crash anywhere
-leaves the segments, the pack and the segments, or the pack and some segments: the same log each time. The next run finishes it.
+from it from then on. Then comes its index, which is derived and may be missing. Only after the pack was found in the store as it was
+checked are its segments removed, one by one. A crash anywhere leaves the segments, the pack and the segments, or the pack and some
+segments: the same log each time. The next run finishes it, missing indexes included.
 
 Two compactors at once may make the same pack (one of them finds it there) or packs that overlap (`ledger.log.packs` says what counts);
 each removes only segments that lie in a pack which it has checked itself.
@@ -10,6 +11,7 @@ each removes only segments that lie in a pack which it has checked itself.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -18,6 +20,8 @@ from typing import Final
 
 import msgspec
 
+from ledger.compact.deriving import Indexes
+from ledger.compact.indexing import MadeIndex
 from ledger.compact.making import Gathered, check_pack, follow, write_pack
 from ledger.errors import IntegrityError, NotFoundError, StoreConflictError, StoreError
 from ledger.log.ledgerfile import LedgerFile
@@ -73,6 +77,9 @@ class Compacted(msgspec.Struct, kw_only=True):
     """How many segments became part of them."""
     segment_bytes: int = 0
     pack_bytes: int = 0
+    indexes: int = 0
+    """How many packs got their index, those that an earlier run had left without included."""
+    index_bytes: int = 0
     removed: int = 0
     """How many segments were removed, those that an earlier run had left behind included."""
     until: int = 0
@@ -102,6 +109,7 @@ def compact_shard(
         StoreError: the store, or the temporary directory, cannot be read or written.
     """
     run = _Run(WholeStore(store), file.verifier(shard), shard, policy, now)
+    run.index_earlier()
     if not policy.keep_segments:
         run.finish_earlier()
     while (made := run.next_pack()) is not None:
@@ -119,7 +127,17 @@ class _Run:
         self._shard = shard
         self._policy = policy
         self._before = f"{(now - policy.older_than).astimezone(UTC):%Y-%m-%dT%H:%M:%S%f}"
+        self._indexes = Indexes(store, shard, policy.threads)
         self.done = Compacted(shard=shard)
+
+    def index_earlier(self) -> None:
+        """Make the indexes that packs lack: a run was ended before it had, or somebody removed them."""
+        parts = self._parts()
+        for place, part in enumerate(parts):
+            if not self._indexes.has(part.pack):
+                with _space(), tempfile.TemporaryDirectory(prefix="ledger-index-") as directory:
+                    path = self._store.file(part.name).path
+                    self._keep(self._indexes.make(path, part.pack, parts[:place], Path(directory)))
 
     def finish_earlier(self) -> None:
         """Remove the segments that packs hold already: a run was ended before it had, or was told to keep them."""
@@ -145,10 +163,19 @@ class _Run:
             gathered = self._gather(before, Path(place))
             if gathered is None:
                 return None
-            pack = write_pack(gathered, before, self._verifier, Path(place), self._policy.threads)
+            pack = write_pack(gathered, Path(place), self._policy.threads)
+            said = layout.parse_pack(pack.name)
+            if said is None:
+                raise ValueError(pack.name)
+            with ThreadPoolExecutor(1) as beside:  # one works in the database, the other hashes
+                index = beside.submit(self._indexes.make, pack.path, said, parts, Path(place))
+                check_pack(pack, gathered.first, before, self._verifier, gathered.notes)
+                made = index.result()
             pack.close()
             data = pack.path.read_bytes()
-        self._put(pack.name, data)
+            self._put(pack.name, data)
+            # Crash here: the pack has no index, and questions read it itself.
+            self._keep(made)
         # From here on readers take these entries from the pack. Crash here: the segments are there too, and nobody reads them.
         self.done.packs.append(pack.name)
         self.done.entries += gathered.count
@@ -162,6 +189,10 @@ class _Run:
                 self._inner.delete(name)
                 self.done.removed += 1
         return gathered.count
+
+    def _keep(self, made: MadeIndex) -> None:
+        self.done.indexes += 1
+        self.done.index_bytes += self._indexes.put(made)
 
     def _parts(self) -> list[Part]:
         parts = parts_of(pack_names(self._inner, self._shard))

@@ -140,6 +140,11 @@ class WholeStore:
                     oldest.path.unlink(missing_ok=True)
             return found
 
+    def path(self, name: str) -> Path:
+        """An object as a file; of an object store a copy, which stays as long as this does. Raises as `file`, and NotFoundError."""
+        with self._lock:
+            return self._path(name)
+
     def _path(self, name: str) -> Path:
         if isinstance(self.inner, LocalStore):
             return self.inner.root / name

@@ -21,7 +21,7 @@ from ledger.query.contents import Content, Name, Version, versions_of
 from ledger.query.forensics import BlameRow
 from ledger.query.lookup import Accounts, find_script
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
+from ledger.query.rows import END_OF_TIME
 from ledger.query.timeline import Step, is_live, timeline
 
 __all__ = ["Asked", "blame"]

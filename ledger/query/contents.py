@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from ledger.errors import IntegrityError
 from ledger.model.aspects import NESTED, TRIGGERS
+from ledger.query.ids import known_ids
+from ledger.query.manifests import Made, manifests_of
 from ledger.query.opened import OpenLedger
-from ledger.query.rows import rows
+from ledger.query.rows import rows, state_rows
 
 __all__ = ["Content", "Name", "ScriptState", "Version", "decode_triggers", "named", "states", "versions_of"]
 
@@ -25,9 +27,9 @@ Content = dict[Name, Any]
 
 _STATES: Final = """
 SELECT account, script, state, deployment, number, versions, since, last.triggers AS triggers
-FROM scripts_at($at) LEFT JOIN (
+FROM _states('_near', $at) LEFT JOIN (
     SELECT account, script, {'triggers': arg_max(triggers, "index")} AS last
-    FROM _touched WHERE triggers IS NOT NULL AND effective_at <= $at
+    FROM _near WHERE triggers IS NOT NULL AND effective_at <= $at
     GROUP BY ALL
 ) USING (account, script)
 WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($script IS NULL OR script = $script)
@@ -35,8 +37,8 @@ ORDER BY account, script
 """
 
 _VERSIONS: Final = """
-SELECT account, script, version, number, sha256, manifest FROM versions
-WHERE version IN (SELECT unnest($ids)) AND ($account IS NULL OR account = $account) AND ($script IS NULL OR script = $script)
+SELECT account, script, version, number, sha256, concat(shard, '/', "index") AS entry FROM _versions
+WHERE account = $account AND script = $script AND version IN (SELECT unnest($ids))
 """
 
 
@@ -93,30 +95,39 @@ def states(
     """Scripts as of an effective time, deleted ones too, by account and name."""
     return [
         ScriptState(**(row | {"versions": row["versions"] or {}, "triggers": decode_triggers(row["triggers"])}))
-        for row in rows(ledger, _STATES, at=at, accounts=accounts, script=script)
+        for row in state_rows(ledger, at, _STATES, at=at, accounts=accounts, script=script)
     ]
 
 
 def versions_of(
     ledger: OpenLedger, ids: Iterable[str], *, account: str | None = None, script: str | None = None
 ) -> dict[str, Version]:
-    """These versions, by id. Where all are of one script, to say so spares looking at others.
+    """These versions, by id. Where all are of one script, to say so spares looking for each.
 
     Raises:
         IntegrityError: `version_missing`, where a deployment serves one that the log doesn't have, or without its content.
     """
     wanted = sorted(set(ids))
-    found: dict[str, Version] = {}
-    for row in rows(ledger, _VERSIONS, ids=wanted, account=account, script=script) if wanted else []:
-        if row["manifest"] is not None:
-            known = {name: row[name] for name in ("account", "script", "number", "sha256")}
-            content = named(msgspec.json.decode(row["manifest"]))
-            found[row["version"]] = Version(id=row["version"], content=content, **known)
+    if account is None or script is None:
+        found = {one.id: one for one in known_ids(ledger, wanted)}
+        known = [row for row in map(found.get, wanted) if row is not None]
+        made = {
+            row.id: (Made(row.entry, row.sha256), row.account, row.script, row.number) for row in known if row.sha256
+        }
+    else:
+        given = rows(ledger, _VERSIONS, ids=wanted, account=account, script=script) if wanted else []
+        made = {row["version"]: (Made(row["entry"], row["sha256"]), account, script, row["number"]) for row in given}
     for version in wanted:
-        if version not in found:
+        if version not in made:
             raise IntegrityError(
                 "version_missing",
                 f"the log does not hold the version {version}",
                 "run `ledger verify` to see what differs",
             )
-    return found
+    manifests = manifests_of(ledger, [one for one, *_ in made.values()])
+    return {
+        version: Version(
+            account=home, script=name, id=version, number=number, sha256=one.sha256, content=named(manifests[one])
+        )
+        for version, (one, home, name, number) in made.items()
+    }

@@ -17,14 +17,14 @@ from ledger.query.forensics import Difference, DifferenceStat
 from ledger.query.lookup import Accounts, FoundId, find_accounts, find_script
 from ledger.query.opened import OpenLedger
 from ledger.query.points import AccountPoint, IdPoint, Point, TimePoint, read_point
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import rows
+from ledger.query.rows import END_OF_TIME, rows
 from ledger.query.texts import ModuleTexts, count_lines
 
 __all__ = ["compare", "differences", "summed", "whole_content"]
 
 _SERVED: Final = """
-SELECT deployment.versions AS versions FROM _log WHERE deployment.id = $id
+SELECT deployment.versions AS versions FROM _log
+WHERE account = $account AND subject = $script AND deployment.id = $id
 """
 
 _MODULE: Final = "modules/"
@@ -163,7 +163,12 @@ def _content(ledger: OpenLedger, found: FoundId) -> _Side:
     """What a version holds, or a deployment serves."""
     if found.kind == "version":
         return _Side(found.account, found.script, {found.id: 100}, {})
-    return _Side(found.account, found.script, rows(ledger, _SERVED, id=found.id)[0]["versions"], {})
+    return _Side(
+        found.account,
+        found.script,
+        rows(ledger, _SERVED, id=found.id, account=found.account, script=found.script)[0]["versions"],
+        {},
+    )
 
 
 def _active(ledger: OpenLedger, found: FoundId, at: datetime) -> _Side:

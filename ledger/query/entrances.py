@@ -9,8 +9,7 @@ from ledger.platform.routes import custom_domain_problem, parse_pattern
 from ledger.query.answers import Answer
 from ledger.query.lookup import Accounts, find_script
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, state_rows
 from ledger.query.wired import Use, uses
 
 __all__ = ["Entrance", "entrances"]
@@ -32,7 +31,7 @@ FROM (
             'author': person(account, data.actor.pseudonym, data.actor.sealed)
         }, "index") FILTER (change[3] = 'added' OR change[1] = 'subdomain') AS given
     FROM (
-        SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _touched
+        SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _near
         WHERE effective_at <= $at AND account = $account AND script = $script
     )
     WHERE change[1] IN ('routes', 'domains', 'crons', 'queues', 'subdomain')
@@ -80,7 +79,8 @@ def entrances(
         UsageError: `ambiguous_script`.
     """
     home = find_script(ledger, script, account)
-    given = rows(ledger, _TRIGGERS, account=home, script=script, at=at or END_OF_TIME)
+    moment = at or END_OF_TIME
+    given = state_rows(ledger, moment, _TRIGGERS, account=home, script=script, at=moment)
     own = [_own(ledger, home, script, row) for row in given]
     own.sort(key=lambda entrance: (_ORDER.index(entrance.by), entrance.name))
     return own + [_called(use) for use in uses(ledger, account=[home], at=at) if use.target == script]

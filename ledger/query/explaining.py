@@ -6,26 +6,18 @@ from typing import Any, Final
 
 from ledger.errors import NotFoundError
 from ledger.model.aspects import TRIGGERS
+from ledger.model.entries import decode_entry
 from ledger.model.jsontext import sorted_json
 from ledger.query.contents import Content, Version, versions_of
 from ledger.query.differences import compare, whole_content
 from ledger.query.forensics import ChangedValue, Explained
 from ledger.query.lookup import find_id, parse_entry_id
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import rows
+from ledger.query.rows import END_OF_TIME
 from ledger.query.showing import entry_line
 from ledger.query.timeline import Step, is_live, timeline
 
 __all__ = ["explain"]
-
-_SUBJECT: Final = """
-SELECT account, subject AS script, outcome FROM _log WHERE shard = $shard AND "index" = $index
-"""
-
-_MADE_BY: Final = """
-SELECT concat(shard, '/', "index") AS entry FROM _log WHERE version.id = $id OR deployment.id = $id
-"""
 
 _MAX_NAMES: Final = 8
 _LONGEST: Final = 60
@@ -91,13 +83,12 @@ def _find(ledger: OpenLedger, text: str) -> tuple[str, str, str]:
     entry = parse_entry_id(text)
     if entry is None:
         found = find_id(ledger, text)
-        return str(rows(ledger, _MADE_BY, id=found.id)[0]["entry"]), found.account, found.script
-    entry_line(ledger, entry)
+        return found.entry, found.account, found.script
+    said = decode_entry(entry_line(ledger, entry))
     name = f"{entry.shard}/{entry.index}"
-    (row,) = rows(ledger, _SUBJECT, shard=entry.shard, index=entry.index)
-    if row["outcome"] not in {"deployed", "uploaded", "changed", "deleted"}:
-        raise _nothing(name, f"its outcome is {row['outcome']}")
-    return name, row["account"], row["script"]
+    if said.outcome not in {"deployed", "uploaded", "changed", "deleted"}:
+        raise _nothing(name, f"its outcome is {said.outcome}")
+    return name, str(said.account), str(said.event.subject)
 
 
 def _nothing(entry: str, why: str) -> NotFoundError:

@@ -16,8 +16,7 @@ from ledger.errors import UsageError
 from ledger.query.answers import Answer
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, rows
 
 __all__ = [
     "Exposure",

@@ -10,13 +10,13 @@ import msgspec
 from ledger.query.forensics import FleetRow, Served, Way
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
-from ledger.query.rows import Row, rows
+from ledger.query.rows import Row, state_rows
 
 __all__ = ["fleet_at"]
 
 _FLEET: Final = """
 SELECT account, script, state, deployment, number, versions, since, author, interface, message, tag
-FROM scripts_at($at)
+FROM _states('_near', $at)
 WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($all OR state <> 'deleted')
 ORDER BY account, script
 """
@@ -26,8 +26,8 @@ _MADE: Final = """
 SELECT shard, "index", version.id AS version, version.number AS number, version_sha256 AS sha256, effective_at AS made_at,
     person(account, data.actor.pseudonym, data.actor.sealed) AS author, deployment.id AS deployment,
     deployment.rollback AS rollback
-FROM _log
-WHERE version.id IN (SELECT unnest($ids)) OR deployment.id IN (SELECT unnest($ids))
+FROM _near
+WHERE lost_to IS NULL AND (version.id IN (SELECT unnest($ids)) OR deployment.id IN (SELECT unnest($ids)))
 """
 
 _WAYS: Final = """
@@ -43,7 +43,7 @@ FROM (
         END
     }, "index") AS last
     FROM (
-        SELECT account, script, "index", effective_at, triggers, unnest(changes) AS change FROM _touched
+        SELECT account, script, "index", effective_at, triggers, unnest(changes) AS change FROM _near
         WHERE triggers IS NOT NULL AND effective_at <= $at
             AND ($accounts IS NULL OR list_contains($accounts, account))
     )
@@ -66,14 +66,14 @@ _WORDS: Final = {
 def fleet_at(ledger: OpenLedger, at: datetime, *, account: Accounts = None, deleted: bool = False) -> list[FleetRow]:
     """Every script as it was at an effective time, by account and name; with `deleted`, those gone by then too."""
     accounts = find_accounts(ledger, account)
-    found = rows(ledger, _FLEET, at=at, accounts=accounts, all=deleted)
+    found = state_rows(ledger, at, _FLEET, at=at, accounts=accounts, all=deleted)
     ids = [row["deployment"] for row in found if row["deployment"]]
     ids += [version for row in found for version in row["versions"] or ()]
-    made = rows(ledger, _MADE, ids=ids) if ids else []
+    made = state_rows(ledger, at, _MADE, ids=ids) if ids else []
     by_version = {row["version"]: row for row in made if row["version"]}
     by_deployment = {row["deployment"]: row for row in made if row["deployment"]}
     ways: dict[tuple[str, str], list[Way]] = defaultdict(list)
-    for row in rows(ledger, _WAYS, at=at, accounts=accounts) if found else []:
+    for row in state_rows(ledger, at, _WAYS, at=at, accounts=accounts) if found else []:
         ways[row["account"], row["script"]].append(_way(row))
     return [
         _fleet_row(ledger, row, by_version, by_deployment.get(row["deployment"]), ways[row["account"], row["script"]])

@@ -76,7 +76,11 @@ def sized_prefix(prefix: ShardPrefix, size: int) -> ShardPrefix:
     """
     if size >= prefix.size:
         return prefix
-    packs = tuple(msgspec.structs.replace(p, size=min(p.size, size)) for p in prefix.packs if p.first < size)
+    packs = tuple(
+        msgspec.structs.replace(p, size=min(p.size, size), cut=p.cut or p.size > size)
+        for p in prefix.packs
+        if p.first < size
+    )
     segments = [_cut(segment, size) for segment in prefix.segments if segment.first < size]
     whole = [segment.path for segment in segments if not segment.unseen]
     return msgspec.structs.replace(

@@ -4,14 +4,14 @@ import difflib
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
 
 from ledger.errors import NotFoundError, UsageError
+from ledger.query.ids import FoundId, ids_from
 from ledger.query.opened import OpenLedger
-from ledger.query.rows import rows
+from ledger.query.rows import END_OF_TIME, rows, state_rows
 
 __all__ = ["Accounts", "EntryId", "FoundId", "find_accounts", "find_id", "find_script", "is_wanted", "parse_entry_id"]
 
@@ -24,28 +24,12 @@ MAX_NAMES: Final = 5
 _ENTRY = re.compile(r"([0-9]{1,4})/([0-9]{1,16})")
 _GLOB = re.compile(r"[*?\[]")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
-_GROUPS: Final = (8, 12, 16, 20)
-"""How many hex digits of a UUID stand before each of its dashes."""
 
 _ACCOUNTS = "SELECT DISTINCT account FROM _log WHERE account IS NOT NULL ORDER BY account"
 
-_HOMES = "SELECT DISTINCT account FROM _touched WHERE script = $script ORDER BY account"
+_HOMES = "SELECT DISTINCT account FROM _near WHERE script = $script ORDER BY account"
 
-_NAMES = "SELECT DISTINCT account, script FROM _touched ORDER BY ALL"
-
-_IDS = """
-SELECT made.kind AS kind, made.id AS id, account, script, made.number AS number
-FROM (
-    SELECT account, subject AS script, unnest([
-        {'kind': 'deployment', 'id': deployment.id, 'number': deployment.number},
-        {'kind': 'version', 'id': version.id, 'number': version.number}
-    ]) AS made
-    FROM _log
-    WHERE starts_with(version.id, $prefix) OR starts_with(deployment.id, $prefix)
-)
-WHERE starts_with(made.id, $prefix)
-ORDER BY ALL LIMIT $limit
-"""
+_NAMES = "SELECT DISTINCT account, script FROM _near ORDER BY ALL"
 
 
 class EntryId(Struct, frozen=True):
@@ -53,16 +37,6 @@ class EntryId(Struct, frozen=True):
 
     shard: int
     index: int
-
-
-class FoundId(Struct, frozen=True, kw_only=True):
-    """A version or deployment found by its id."""
-
-    kind: str
-    id: str
-    account: str
-    script: str
-    number: int
 
 
 def find_accounts(ledger: OpenLedger, account: Accounts) -> list[str] | None:
@@ -93,7 +67,11 @@ def find_script(ledger: OpenLedger, script: str, account: Accounts) -> str:
         UsageError: `ambiguous_script`, with the accounts that have one.
     """
     given = _given(account)
-    homes = [row["account"] for row in rows(ledger, _HOMES, script=script) if _chosen(row["account"], given)]
+    homes = [
+        row["account"]
+        for row in state_rows(ledger, END_OF_TIME, _HOMES, script=script)
+        if _chosen(row["account"], given)
+    ]
     if not homes:
         where = f" in the account{'s' if len(given) > 1 else ''} {_some(given)}" if given else ""
         raise NotFoundError(
@@ -128,7 +106,7 @@ def find_id(ledger: OpenLedger, text: str) -> FoundId:
             f"not an id: {text!r}",
             "give the first digits of a version's or deployment's id, or an entry as SHARD/INDEX",
         )
-    found = [FoundId(**row) for row in rows(ledger, _IDS, prefix=_dashed(digits), limit=MAX_CANDIDATES + 1)]
+    found = ids_from(ledger, digits, MAX_CANDIDATES + 1)
     if not found:
         raise NotFoundError(
             "id_not_found",
@@ -143,11 +121,6 @@ def find_id(ledger: OpenLedger, text: str) -> FoundId:
     return found[0]
 
 
-def _dashed(digits: str) -> str:
-    bounds = (0, *_GROUPS, len(digits))
-    return "-".join(digits[start:end] for start, end in pairwise(bounds) if start < len(digits))
-
-
 def _given(account: Accounts) -> list[str]:
     return [account] if isinstance(account, str) else list(account or ())
 
@@ -157,7 +130,7 @@ def _chosen(account: str, given: Sequence[str]) -> bool:
 
 
 def _close_names(ledger: OpenLedger, script: str, given: Sequence[str]) -> str:
-    known = rows(ledger, _NAMES)
+    known = state_rows(ledger, END_OF_TIME, _NAMES)
     here = sorted({row["script"] for row in known if _chosen(row["account"], given)})
     if close := difflib.get_close_matches(script, here, MAX_NAMES):
         return f"close: {', '.join(close)}"

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, read_ledger_file
-from ledger.query import views
+from ledger.query import sources, views
 from ledger.query.copying import copy_log
 from ledger.query.known import known_prefix, sized_prefix
 from ledger.query.segments import ShardPrefix, read_prefix
@@ -82,6 +82,7 @@ class OpenLedger:
         """The people that were named: the name of each account and pseudonym."""
         self._is_interrupted = False
         self._resources = ExitStack()
+        self._looked_at: tuple[duckdb.DuckDBPyConnection, datetime] | None = None
 
     @cached_property
     def shards(self) -> tuple[ShardPrefix, ...]:
@@ -99,6 +100,12 @@ class OpenLedger:
         # A Python function in the database would name people too, but costs 0.1 s and every row.
         person = f"account || '{_SEPARATOR}' || pseudonym || '{_SEPARATOR}' || sealed" if self.people else "pseudonym"
         return self._connect(person)
+
+    def look_at(self, moment: datetime) -> None:
+        """From now on the views of state (`_near`) hold what decides it as of this effective time."""
+        if self._looked_at != (self.connection, moment):
+            self.connection.execute(sources.near(self.shards, moment))
+            self._looked_at = self.connection, moment
 
     def connect_named(self) -> duckdb.DuckDBPyConnection:
         """Another database of the same views, whose columns `author` hold names: for questions in SQL."""

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from ledger.log.indexes import index_names, indexes_of
 from ledger.log.packs import pack_names, parts_of
 from ledger.storage.local import LocalStore
 
-__all__ = ["Packed", "boundaries", "entry_in", "reaches", "read_packs", "recorded_by"]
+__all__ = ["Packed", "boundaries", "reaches", "read_packs", "recorded_by"]
 
 
 class Packed(Struct, frozen=True, kw_only=True):
@@ -21,17 +22,37 @@ class Packed(Struct, frozen=True, kw_only=True):
     size: int
     whole: bool
     """Whether those are all its entries."""
+    cut: bool = False
+    """Whether some at its end do not count, because they were recorded later than the reader asks about."""
+    rows: str = ""
+    """The rows of its index, a file; empty where it has no index."""
+    ids: str = ""
+    """The ids of its index."""
+    least_us: int = 0
+    """The least effective time in its index, in microseconds since the beginning of the year 1,"""
+    most_us: int = 0
+    """and the greatest."""
+    full: bool = False
+    """Whether its index holds the state before it too."""
 
 
 def read_packs(root: Path, shard: int) -> tuple[Packed, ...]:
     """What is read of the packs below `root`, up to the first hole between them."""
     found: list[Packed] = []
-    for part in parts_of(pack_names(LocalStore(root), shard)):
+    parts = parts_of(pack_names(LocalStore(root), shard))
+    # After the packs: what has an index when it is listed here is listed there.
+    indexes = indexes_of(index_names(LocalStore(root), shard)) if parts else {}
+    for part in parts:
         if part.start != (found[-1].size if found else 0):
             break
         is_whole = part.start == part.pack.first
         path = str(root / part.name)
-        found.append(Packed(path=path, name=part.name, first=part.start, size=part.end, whole=is_whole))
+        pack = Packed(path=path, name=part.name, first=part.start, size=part.end, whole=is_whole)
+        if (index := indexes.get(part.pack)) is not None:
+            least, most, full = index.said.least_us, index.said.most_us, index.said.full
+            rows, ids = str(root / index.rows), str(root / index.ids)
+            pack = structs.replace(pack, rows=rows, ids=ids, least_us=least, most_us=most, full=full)
+        found.append(pack)
     return tuple(found)
 
 
@@ -69,21 +90,7 @@ def recorded_by(packs: Sequence[Packed], moment: datetime) -> tuple[Packed, ...]
         finally:
             file.close()
         if count:
-            seen.append(structs.replace(pack, size=pack.first + count))
+            seen.append(structs.replace(pack, size=pack.first + count, cut=pack.first + count < pack.size))
         if pack.first + count < pack.size:
             break
     return tuple(seen)
-
-
-def entry_in(packs: Sequence[Packed], index: int) -> bytes | None:
-    """The bytes of an entry that is in a pack, or None; raises IntegrityError `bad_pack`."""
-    pack = next((pack for pack in packs if pack.first <= index < pack.size), None)
-    if pack is None:
-        return None
-    from ledger.log.packfile import PackFile
-
-    file = PackFile(Path(pack.path), pack.name)
-    try:
-        return file.entry(index)
-    finally:
-        file.close()

@@ -9,8 +9,7 @@ from ledger.query.forensics import DoneRow, DoneSummary
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
 from ledger.query.people import unsealed
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import rows
+from ledger.query.rows import END_OF_TIME, rows
 
 __all__ = ["done_by", "summed_up"]
 

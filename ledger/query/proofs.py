@@ -16,7 +16,6 @@ from ledger.proof.pinned import open_pinned
 from ledger.proof.receipts import Receipt, verify_receipt
 from ledger.query.lookup import EntryId, find_id, parse_entry_id
 from ledger.query.opened import OpenLedger
-from ledger.query.rows import rows
 from ledger.query.segments import checkpoint_at_size, sizes_of
 from ledger.query.showing import entry_line
 from ledger.storage.local import LocalStore
@@ -36,7 +35,6 @@ __all__ = [
 ]
 
 _NEAR: Final = 2
-_MADE_BY: Final = 'SELECT shard, "index" FROM _log WHERE version.id = $id OR deployment.id = $id'
 
 
 class MadeReceipt(Struct, frozen=True, kw_only=True):
@@ -66,8 +64,7 @@ def locate(ledger: OpenLedger, text: str) -> EntryId:
     if named is not None:
         return named
     found = find_id(ledger, text)
-    row = rows(ledger, _MADE_BY, id=found.id)[0]
-    return EntryId(row["shard"], row["index"])
+    return EntryId(*found.place)
 
 
 def make_receipt(

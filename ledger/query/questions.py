@@ -7,7 +7,7 @@ log raises.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ from ledger.query.answers import (
 )
 from ledger.query.lookup import Accounts, find_accounts, find_script
 from ledger.query.opened import OpenLedger
-from ledger.query.rows import Row, json_value, rows
+from ledger.query.rows import END_OF_TIME, Row, json_value, rows, state_rows
 from ledger.query.segments import ShardPrefix
 from ledger.storage import layout
 
@@ -45,10 +45,12 @@ __all__ = [
     "versions",
 ]
 
-END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
-
 _OUTCOMES = """
 SELECT shard, outcome, count(*) AS count, max(recorded_at) AS last_recorded_at FROM _log GROUP BY ALL ORDER BY ALL
+"""
+
+_TOTALS = """
+SELECT count(DISTINCT account) AS accounts, count(*) AS scripts FROM _states('_near', $at) WHERE state = 'active'
 """
 
 _LOST = """
@@ -56,7 +58,7 @@ SELECT shard, "index", origin.gap AS gap FROM _log WHERE origin.gap IS NOT NULL 
 """
 
 _SCRIPTS = """
-SELECT * FROM scripts_at($at)
+SELECT * FROM _states('_near', $at)
 WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($all OR state <> 'deleted')
 ORDER BY account, script
 """
@@ -64,8 +66,12 @@ ORDER BY account, script
 _SCRIPT = "SELECT * FROM scripts_at($at) WHERE account = $account AND script = $script"
 
 _NUMBERS = """
-SELECT version, number FROM versions
-WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($script IS NULL OR script = $script)
+SELECT version.id AS version, version.number AS number FROM _near
+WHERE version IS NOT NULL AND ($accounts IS NULL OR list_contains($accounts, account))
+"""
+
+_NUMBERS_OF_SCRIPT = """
+SELECT version, number FROM _versions WHERE account = $account AND script = $script
 """
 
 _STEPS = """
@@ -78,8 +84,8 @@ ORDER BY "index" DESC
 """
 
 _VERSIONS = """
-SELECT * EXCLUDE (manifest), min(number) OVER (PARTITION BY sha256) AS first_same
-FROM versions
+SELECT *, min(number) OVER (PARTITION BY sha256) AS first_same
+FROM _versions
 WHERE account = $account AND script = $script AND effective_at <= $at
 ORDER BY number DESC
 """
@@ -121,9 +127,7 @@ def status(ledger: OpenLedger) -> Status:
         shard.shard: _last(row["last_recorded_at"] for row in counted if row["shard"] == shard.shard)
         for shard in ledger.shards
     }
-    totals = rows(
-        ledger, "SELECT count(DISTINCT account) AS accounts, count(*) AS scripts FROM scripts WHERE state = 'active'"
-    )[0]
+    totals = state_rows(ledger, END_OF_TIME, _TOTALS, at=END_OF_TIME)[0]
     return Status(
         ledger=ledger.location,
         name=ledger.about.name,
@@ -155,8 +159,10 @@ def scripts(
 ) -> list[ScriptRow]:
     """What is active, by whom, since when and how it is reached, by account and name; with `deleted`, those gone too."""
     accounts = find_accounts(ledger, account)
-    found = rows(ledger, _SCRIPTS, accounts=accounts, at=at or END_OF_TIME, all=deleted)
-    numbers = _version_numbers(ledger, accounts) if found else {}
+    moment = at or END_OF_TIME
+    found = state_rows(ledger, moment, _SCRIPTS, accounts=accounts, at=moment, all=deleted)
+    numbered = state_rows(ledger, moment, _NUMBERS, accounts=accounts) if found else []
+    numbers = {row["version"]: row["number"] for row in numbered}
     return [_script_row(ledger, row, numbers) for row in found]
 
 
@@ -237,7 +243,10 @@ def script_deployments(
 ) -> list[DeploymentRow]:
     """All deployments of a script whose account is known, newest first."""
     steps = rows(ledger, _STEPS, account=account, script=script, at=at or END_OF_TIME)
-    return _deployment_rows(ledger, steps, _version_numbers(ledger, [account], script))
+    numbers = {
+        row["version"]: row["number"] for row in rows(ledger, _NUMBERS_OF_SCRIPT, account=account, script=script)
+    }
+    return _deployment_rows(ledger, steps, numbers)
 
 
 def script_versions(ledger: OpenLedger, script: str, account: str, at: datetime | None = None) -> list[VersionRow]:
@@ -333,10 +342,6 @@ def _history_row(ledger: OpenLedger, row: Row) -> HistoryRow:
 def shares(versions: dict[str, float], numbers: dict[str, int]) -> list[Share]:
     ordered = sorted(versions.items(), key=lambda item: (-item[1], -numbers.get(item[0], 0)))
     return [Share(version=version, number=numbers.get(version), percentage=part) for version, part in ordered]
-
-
-def _version_numbers(ledger: OpenLedger, accounts: list[str] | None, script: str | None = None) -> dict[str, int]:
-    return {row["version"]: row["number"] for row in rows(ledger, _NUMBERS, accounts=accounts, script=script)}
 
 
 def _shard_status(shard: ShardPrefix, last_recorded_at: datetime | None) -> ShardStatus:

@@ -16,8 +16,7 @@ from ledger.platform.urls import RequestUrl, ascii_host, parse_url
 from ledger.query.answers import Answer, Share
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, rows, state_rows
 from ledger.query.serving import ScriptName, Serving, serving
 
 __all__ = ["Candidate", "Reached", "reach"]
@@ -36,7 +35,7 @@ FROM (
             'author': person(account, data.actor.pseudonym, data.actor.sealed)
         }, "index") FILTER (change[3] = 'added' OR change[1] = 'subdomain') AS given
     FROM (
-        SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _touched
+        SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _near
         WHERE effective_at <= $at AND ($accounts IS NULL OR list_contains($accounts, account))
     )
     WHERE CASE change[1]
@@ -53,7 +52,7 @@ ORDER BY ALL
 """
 
 _PREVIEWED = """
-SELECT version, number FROM versions
+SELECT version, number FROM _versions
 WHERE account = $account AND script = $script AND starts_with(version, $prefix) AND effective_at <= $at
 ORDER BY number DESC LIMIT 1
 """
@@ -133,7 +132,9 @@ def reach(ledger: OpenLedger, text: str, *, account: Accounts = None, at: dateti
     """
     url, moment = parse_url(text), at or END_OF_TIME
     label = url.host.split(".")[0] if url.host.endswith(_SUFFIX) and url.host.count(".") == 3 else ""
-    given = rows(ledger, _GIVEN, at=moment, host=url.host, label=label, accounts=find_accounts(ledger, account))
+    given = state_rows(
+        ledger, moment, _GIVEN, at=moment, host=url.host, label=label, accounts=find_accounts(ledger, account)
+    )
     notes: list[str] = []
     ways = [*_routes(given, url, notes), *_domains(given, url, notes), *_workers_dev(given, url, label)]
     matching = [way for way in ways if way.pattern is None or way.pattern.matches(url)]

@@ -1,5 +1,6 @@
 """Rows of a query as dictionaries."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -7,7 +8,10 @@ import msgspec
 from ledger.query.opened import OpenLedger
 from ledger.query.views import store_errors
 
-__all__ = ["Row", "json_value", "rows"]
+__all__ = ["END_OF_TIME", "Row", "json_value", "rows", "state_rows"]
+
+END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+"""After all that any log holds."""
 
 Row = dict[str, Any]
 
@@ -26,6 +30,18 @@ def rows(ledger: OpenLedger, sql: str, **parameters: Any) -> list[Row]:
     """
     given = {name: _text(value) for name, value in parameters.items()}
     return ledger.again_if_compacted(lambda: _rows(ledger, sql, given))
+
+
+def state_rows(ledger: OpenLedger, at: datetime, sql: str, /, **parameters: Any) -> list[Row]:
+    """The same of a query of `_near` as of an effective time, which decides what that holds; raises as `rows`."""
+    given = {name: _text(value) for name, value in parameters.items()}
+
+    def ask() -> list[Row]:
+        with store_errors():
+            ledger.look_at(at)
+        return _rows(ledger, sql, given)
+
+    return ledger.again_if_compacted(ask)
 
 
 def _rows(ledger: OpenLedger, sql: str, given: dict[str, Any]) -> list[Row]:

@@ -8,8 +8,7 @@ from ledger.errors import NotFoundError, UsageError
 from ledger.query.forensics import HeldRow
 from ledger.query.lookup import Accounts, find_script
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, rows
 from ledger.storage.keyfiles import read_account_key
 from ledger.storage.macs import Mac
 

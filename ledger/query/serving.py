@@ -6,7 +6,7 @@ from datetime import datetime
 from ledger.query.answers import Answer, Share
 from ledger.query.opened import OpenLedger
 from ledger.query.questions import shares
-from ledger.query.rows import rows
+from ledger.query.rows import state_rows
 
 __all__ = ["ScriptName", "Serving", "serving"]
 
@@ -15,10 +15,10 @@ ScriptName = tuple[str, str]
 
 _SERVING = """
 SELECT account, script, state, deployment, number, versions, since, author, interface
-FROM scripts_at($at) WHERE list_contains($names, account || '/' || script)
+FROM _states('_near', $at) WHERE list_contains($names, account || '/' || script)
 """
 
-_NUMBERS = "SELECT version, number FROM versions WHERE list_contains($names, account || '/' || script)"
+_NUMBERS = "SELECT version.id AS version, version.number AS number FROM _near WHERE version IS NOT NULL AND list_contains($names, account || '/' || script)"
 
 
 class Serving(Answer, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ def serving(ledger: OpenLedger, names: Iterable[ScriptName], at: datetime) -> di
     listed = sorted({f"{account}/{script}" for account, script in names})
     if not listed:
         return {}
-    numbers = {row["version"]: row["number"] for row in rows(ledger, _NUMBERS, names=listed)}
+    numbers = {row["version"]: row["number"] for row in state_rows(ledger, at, _NUMBERS, names=listed)}
     return {
         (row["account"], row["script"]): Serving(
             state=row["state"],
@@ -50,5 +50,5 @@ def serving(ledger: OpenLedger, names: Iterable[ScriptName], at: datetime) -> di
             author=ledger.author(row["author"]),
             interface=row["interface"],
         )
-        for row in rows(ledger, _SERVING, names=listed, at=at)
+        for row in state_rows(ledger, at, _SERVING, names=listed, at=at)
     }

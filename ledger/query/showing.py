@@ -1,31 +1,28 @@
 """`show`: one version, deployment or entry, whole."""
 
 import hashlib
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ledger.errors import IntegrityError, NotFoundError
+from ledger.errors import NotFoundError
 from ledger.log.quarantine import read_quarantined
 from ledger.log.reader import read_entry
-from ledger.log.segments import parse_segment
 from ledger.query.answers import Change, ShownDeployment, ShownEntry, ShownVersion, VersionRow
+from ledger.query.lines import entry_lines
 from ledger.query.lookup import EntryId, FoundId, find_id, parse_entry_id
+from ledger.query.manifests import Made, manifests_of
 from ledger.query.opened import OpenLedger
-from ledger.query.packs import entry_in
 from ledger.query.questions import script_deployments, script_versions
 from ledger.query.rows import rows
-from ledger.storage import layout
 
 __all__ = ["Shown", "entry_line", "quarantined_bytes", "show"]
 
 Shown = ShownVersion | ShownDeployment | ShownEntry
 
-_MANIFESTS = "SELECT version, manifest FROM versions WHERE account = $account AND script = $script AND list_contains($ids, version)"
-
 _CHANGES = """
-SELECT aspect, name, op FROM changes WHERE shard = $shard AND "index" = $index AND lost_to IS NULL ORDER BY ALL
+SELECT aspect, name, op FROM changes
+WHERE account = $account AND script = $script AND "index" = $index AND lost_to IS NULL
+ORDER BY ALL
 """
 
 
@@ -48,31 +45,15 @@ def entry_line(ledger: OpenLedger, entry: EntryId) -> bytes:
 
     Raises:
         NotFoundError: `entry_not_found`, also where whoever asks may not see it.
-        IntegrityError: `bad_segment`, `bad_pack`, `malformed_entry`.
+        IntegrityError: `bad_segment`, `segment_unreadable`, `malformed_entry`.
     """
-    line = _line(ledger, entry)
+    place = (entry.shard, entry.index)
+    line = entry_lines(ledger, [place]).get(place)
+    if line is None:
+        raise _not_found(ledger, entry)
     if ledger.accounts is not None and not ledger.sees(read_entry(line, f"{entry.shard}/{entry.index}").account):
         raise _not_found(ledger, entry)
     return line
-
-
-def _line(ledger: OpenLedger, entry: EntryId) -> bytes:
-    prefix = ledger.shards[entry.shard] if entry.shard < len(ledger.shards) else None
-    packed = entry_in(prefix.packs, entry.index) if prefix else None
-    if packed is not None:
-        return packed
-    segment = (
-        next((part for part in prefix.segments if part.first <= entry.index < part.size), None) if prefix else None
-    )
-    if segment is None:
-        raise _not_found(ledger, entry)
-    name = layout.segment(entry.shard, segment.first)
-    lines = parse_segment(Path(segment.path).read_bytes(), name).lines
-    if len(lines) != segment.size - segment.first + segment.unseen:
-        raise IntegrityError(
-            "bad_segment", f"{name} has {len(lines)} entries, its checkpoint says otherwise", "run `ledger verify`"
-        )
-    return lines[entry.index - segment.first]
 
 
 def _not_found(ledger: OpenLedger, entry: EntryId) -> NotFoundError:
@@ -122,16 +103,17 @@ def _show_deployment(ledger: OpenLedger, found: FoundId) -> ShownDeployment:
     deployment = next(
         row for row in script_deployments(ledger, found.script, found.account) if row.deployment == found.id
     )
-    shard, _, index = deployment.entry.partition("/")
+    _, _, index = deployment.entry.partition("/")
+    where = {"account": found.account, "script": found.script, "index": int(index)}
     return ShownDeployment(
         deployment=deployment,
         versions=_shown_versions(ledger, found, [share.version for share in deployment.versions]),
-        changes=[Change(**row) for row in rows(ledger, _CHANGES, shard=int(shard), index=int(index))],
+        changes=[Change(**row) for row in rows(ledger, _CHANGES, **where)],
     )
 
 
 def _shown_versions(ledger: OpenLedger, found: FoundId, ids: list[str]) -> list[ShownVersion]:
     known: dict[str, VersionRow] = {row.version: row for row in script_versions(ledger, found.script, found.account)}
-    texts = rows(ledger, _MANIFESTS, account=found.account, script=found.script, ids=ids)
-    manifests: dict[str, dict[str, Any]] = {row["version"]: msgspec.json.decode(row["manifest"]) for row in texts}
-    return [ShownVersion(version=known[version], manifest=manifests[version]) for version in ids]
+    wanted = [Made(known[version].entry, known[version].sha256) for version in ids]
+    manifests = manifests_of(ledger, wanted)
+    return [ShownVersion(version=known[one], manifest=manifests[made]) for one, made in zip(ids, wanted, strict=True)]

@@ -6,18 +6,17 @@ from typing import Final
 from ledger.query.forensics import SkewExample, SkewRow
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, rows
 
 __all__ = ["skew"]
 
 # Of a rejected record the time may be anything; a repeated delivery says nothing about its source's clock.
 _SOURCES: Final = """
 WITH timed AS (
-    SELECT shard, "index", account, subject AS script, event.source AS source, skew, effective_at, recorded_at,
-        try_cast(event.time AS TIMESTAMPTZ) AS stated
+    SELECT shard, "index", account, subject AS script, source, skew, effective_at, recorded_at,
+        CASE WHEN skew IS NULL AND outcome NOT IN ('rejected', 'noted') THEN effective_at ELSE try_cast(event.time AS TIMESTAMPTZ) END AS stated
     FROM _log
-    WHERE outcome <> 'duplicate' AND event.source IS NOT NULL AND effective_at <= $at
+    WHERE outcome <> 'duplicate' AND source IS NOT NULL AND effective_at <= $at
         AND ($accounts IS NULL OR list_contains($accounts, account))
 ), measured AS (
     SELECT *,

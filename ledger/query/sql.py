@@ -252,7 +252,10 @@ def _confine(
     connection: duckdb.DuckDBPyConnection, ledger: OpenLedger, limits: Limits, *, writable: str | None = None
 ) -> None:
     """`writable` is a pipe of this process that an answer goes to; no statement of others can write to it, or to anything."""
-    connection.execute("SET VARIABLE readable = ?", [[f"{ledger.root}/{layout.LOG}", f"{ledger.root}/{layout.PACKS}"]])
+    connection.execute(
+        "SET VARIABLE readable = ?",
+        [[f"{ledger.root}/{prefix}" for prefix in (layout.LOG, layout.PACKS, layout.INDEX)]],
+    )
     connection.execute("SET allowed_directories = getvariable('readable')")
     if writable is not None:
         connection.execute(f"SET allowed_paths = ['{writable}']")

@@ -7,8 +7,7 @@ from typing import Any, Final
 from ledger.query.answers import Answer
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, rows
 
 __all__ = ["AccountStats", "BusyScript", "InterfaceStats", "WeekStats", "stats", "total_weeks"]
 

@@ -14,11 +14,10 @@ from typing import Final
 
 import duckdb
 
-from ledger.compact.columns import COLUMNS, selected
 from ledger.errors import IntegrityError, LedgerError, StoreError
-from ledger.query.columns import DATA, ENTRY, TRIGGERS, json_shape, sql_type
-from ledger.query.packs import Packed
+from ledger.query.columns import DATA, ENTRY, TRIGGERS, json_shape
 from ledger.query.segments import ShardPrefix
+from ledger.query.sources import literal, over, over_nothing
 
 __all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "store_errors", "unreadable"]
 
@@ -72,13 +71,11 @@ def connect(
         connection.execute("SET enable_progress_bar = false")
         _create_macros(connection, blob, person, _seen(seen, known_at, accounts))
         # DuckDB looks at the files each time a view is made that leads to them, so all views are made over nothing first.
-        connection.execute(_no_lines())
-        connection.execute(_no_rows())
+        for statement in over_nothing():
+            connection.execute(statement)
         connection.execute(_script("views.sql"))
-        if paths := [segment.path for shard in seen for segment in shard.segments]:
-            connection.execute(_lines_of(paths))
-        if packs := [pack for shard in seen for pack in shard.packs]:
-            connection.execute(_rows_of(packs))
+        for statement in over(seen):
+            connection.execute(statement)
     except BaseException:
         connection.close()
         raise
@@ -152,6 +149,9 @@ def _create_macros(
         f"blob_triggers(digest) AS json_transform(blob_text(digest), '{json.dumps(json_shape(TRIGGERS))}')",
         "blob_changes(digest) AS blob_text(digest)::JSON::VARCHAR[][]",
         f"_event(object) AS json_transform(object, '{json.dumps(json_shape(ENTRY['event']))}')",
+        f"_others(object) AS CASE WHEN object IS NOT NULL THEN object::{ENTRY['others']} END",
+        f"_triggers(object) AS json_transform(object, '{json.dumps(json_shape(TRIGGERS))}')",
+        f"_reason(object) AS json_transform(object, '{json.dumps(json_shape(ENTRY['reason']))}')",
         f"_origin(object) AS json_transform(object, '{json.dumps(json_shape(ENTRY['origin']))}')",
         f"_data(type, pseudonym, sealed, interface, message, tag) AS {_DATA}",
         "_data_of(data) AS _data(data.actor.type, data.actor.pseudonym, data.actor.sealed, data.interface, data.message, data.tag)",
@@ -168,48 +168,12 @@ def _seen(shards: Iterable[ShardPrefix], known_at: datetime | None, accounts: Se
     if known_at is not None:
         wanted.append(f"recorded_at <= TIMESTAMPTZ '{known_at.astimezone(UTC).isoformat()}'")
     if accounts is not None:
-        wanted.append(f"account IN ({', '.join(map(_literal, accounts))})" if accounts else "false")
+        wanted.append(f"account IN ({', '.join(map(literal, accounts))})" if accounts else "false")
     return " AND ".join(wanted) or "true"
-
-
-def _no_lines() -> str:
-    """The view under all others, of an empty log."""
-    columns = ", ".join(f'NULL::{sql_type(shape)} AS "{name}"' for name, shape in {**ENTRY, "file": "VARCHAR"}.items())
-    return f"CREATE VIEW _segment_lines AS SELECT {columns} WHERE false"
-
-
-def _lines_of(paths: Sequence[str]) -> str:
-    """The view under all others: the lines of these segments, with the segment's path as `file`."""
-    files = ", ".join(_literal(path) for path in paths)
-    columns = ", ".join(f'"{name}": {_literal(sql_type(shape))}' for name, shape in ENTRY.items())
-    return (
-        f"CREATE OR REPLACE VIEW _segment_lines AS FROM read_ndjson([{files}], columns = {{{columns}}}, "
-        "compression = 'zstd', filename = 'file')"
-    )
-
-
-def _no_rows() -> str:
-    """The view under all others that packs fill, of none."""
-    nothing = f"SELECT NULL::{sql_type(ENTRY)} AS e WHERE false"
-    return f"CREATE VIEW _pack_lines AS SELECT NULL::BLOB AS entry, {selected}, NULL::VARCHAR AS file FROM ({nothing})"  # noqa: S608
-
-
-def _rows_of(packs: Sequence[Packed]) -> str:
-    """The same of these packs: of one that others overlap, the rows that are read from it."""
-    files = ", ".join(_literal(pack.path) for pack in packs)
-    names = ", ".join(f'"{name}"' for name in COLUMNS)
-    only = [f'(file <> {_literal(pack.path)} OR "index" >= {pack.first})' for pack in packs if not pack.whole]
-    where = f" WHERE {' AND '.join(only)}" if only else ""
-    source = f"read_parquet([{files}], filename = 'file'){where}"
-    return f"CREATE OR REPLACE VIEW _pack_lines AS SELECT entry, {names}, file FROM {source}"  # noqa: S608
 
 
 def _script(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text("utf-8")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,8 @@
 -- Views over the log. One row per thing; times are TIMESTAMP WITH TIME ZONE and shown in UTC. comments.sql says what the columns mean.
--- Below this file lie (views.py): _segment_lines, the entries as they stand in the segments; _pack_lines, the rows of packs; the macros
+-- Below this file lie (views.py): _parsed_lines, the entries of segments, and of packs without an index, as they stand there; _index_rows,
+-- the rows of indexes; _near_rows, those among all rows that decide the state of scripts at the time that was looked at last, and _last_rows those
+-- at the end of the log; _ids, the beginnings of ids;
+-- _pack_texts, the entries of packs with an index, as text; the macros
 -- blob_data, blob_changes, blob_triggers and blob_text, which answer for what an oversized entry moved to the blob store;
 -- the macro person(account, pseudonym, sealed), the name of a person where the key store knows it, else the pseudonym;
 -- and the macro _seen(shard, place, account, recorded_at), whether such an entry is to be seen (--as-known-at; who asks, and up to where).
@@ -7,21 +10,22 @@
 
 -- ---------------------------------------------------------------------------------------------------------------- entries
 
--- The same columns from segments, which are parsed, and from packs, whose columns are read; what only packs' entries themselves hold
--- (manifests, digests, the event) is parsed there too, but only where it is asked for.
-CREATE VIEW _lines AS
+-- A row for each entry and script that it touched: of what has an index from there, of all else from the entries.
+CREATE VIEW _rows AS
+FROM _index_rows
+UNION ALL BY NAME
+FROM _parsed_rows;
+
+CREATE MACRO _resolved(relation) AS TABLE
 SELECT
-    file[-32:-29]::INTEGER AS shard, "index", account, account_index, account_prev, recorded_at, effective_at, skew, outcome, reason,
-    first_index, event.subject AS subject, event.data.actor.type AS actor_type, event.data.actor.pseudonym AS actor,
-    event.data.actor.sealed AS sealed, event.data.interface AS interface, event.data.message AS message, event.data.tag AS tag,
-    event.data_sha256 AS data_sha256, changes, changes_sha256, version.id AS version_id, version.number AS version_number,
-    version.sha256 AS version_sha256, version.manifest AS manifest, deployment, triggers, triggers_sha256, others, event, origin
-FROM _segment_lines
-UNION ALL
-SELECT
-    file[-79:-76]::INTEGER AS shard, "index", account, account_index, text ->> '$.account_prev', recorded_at, effective_at, skew, outcome,
-    reason, first_index, subject, actor_type, actor, sealed, interface, message, tag, data_sha256, changes, changes_sha256,
-    version_id::VARCHAR, version_number, text ->> '$.version.sha256', text -> '$.version.manifest',
+    shard, "index", account, script, lost_to, recorded_at, effective_at, skew, outcome, first_index, source, until, took_from,
+    CASE
+        WHEN data_sha256 IS NULL THEN _data(actor_type, actor, sealed, interface, message, tag)
+        ELSE _data_of(blob_data(data_sha256))
+    END AS data,
+    data_sha256,
+    CASE WHEN version_number IS NOT NULL THEN {'id': version_id::VARCHAR, 'number': version_number} END AS version,
+    lower(hex(version_sha256)) AS version_sha256,
     CASE WHEN deployment_number IS NOT NULL THEN {
         'id': deployment_id::VARCHAR,
         'number': deployment_number,
@@ -31,24 +35,25 @@ SELECT
         END,
         'rollback': rollback,
         'rollback_of': rollback_of::VARCHAR
-    } END,
-    triggers, triggers_sha256, others, _event(text -> '$.event'), _origin(text -> '$.origin')
-FROM (SELECT *, decode(entry)::JSON AS text FROM _pack_lines);
-
-CREATE VIEW _log AS
-SELECT
-    lines.* EXCLUDE (
-        actor_type, actor, sealed, interface, message, tag, changes, changes_sha256, triggers, triggers_sha256, version_id, version_number
-    ),
-    CASE
-        WHEN data_sha256 IS NULL THEN _data(actor_type, actor, sealed, interface, message, tag)
-        ELSE _data_of(blob_data(data_sha256))
-    END AS data,
-    CASE WHEN version_number IS NOT NULL THEN {'id': version_id, 'number': version_number} END AS version,
+    } END AS deployment,
     CASE WHEN changes_sha256 IS NULL THEN changes ELSE blob_changes(changes_sha256) END AS changes,
-    CASE WHEN triggers_sha256 IS NULL THEN triggers ELSE blob_triggers(triggers_sha256) END AS triggers
-FROM _lines AS lines
+    CASE WHEN triggers_sha256 IS NULL THEN _triggers(triggers) ELSE blob_triggers(triggers_sha256) END AS triggers,
+    event, origin, reason
+FROM query_table(relation)
 WHERE _seen(shard, "index", account, recorded_at);
+
+-- One row per entry. Its event, origin and reason are there where it was rejected or is a note, its clock was off or records were lost.
+CREATE VIEW _log AS
+SELECT * EXCLUDE (script, lost_to, until), script AS subject FROM _resolved('_rows') WHERE lost_to IS NULL;
+
+-- What only the entries themselves hold.
+CREATE VIEW _beside AS
+SELECT shard, "index", account_index, account_prev, version.manifest AS manifest, event, origin, others FROM _parsed_lines
+UNION ALL
+SELECT
+    shard, "index", (text ->> '$.account_index')::BIGINT, text ->> '$.account_prev', text -> '$.version.manifest',
+    _event(text -> '$.event'), _origin(text -> '$.origin'), _others(text -> '$.others')
+FROM _pack_texts;
 
 CREATE VIEW entries AS
 SELECT
@@ -68,7 +73,7 @@ SELECT
     data.interface AS interface,
     data.message AS message,
     data.tag AS tag,
-    event,
+    beside.event,
     reason,
     first_index,
     changes,
@@ -78,8 +83,8 @@ SELECT
     deployment,
     triggers,
     others,
-    origin
-FROM _log;
+    beside.origin
+FROM _log AS log JOIN _beside AS beside USING (shard, "index");
 
 CREATE VIEW rejected AS
 SELECT
@@ -128,19 +133,21 @@ FROM _noted;
 
 -- One row per entry and script it touched: the script itself, and the scripts that lost a route or domain to it.
 CREATE VIEW _touched AS
-SELECT * EXCLUDE (touched), touched.subject AS script, touched.changes, touched.triggers, touched.lost_to
-FROM (
-    SELECT
-        shard, "index", account, effective_at, recorded_at, outcome, data, deployment, version,
-        unnest(list_concat(
-            [{'subject': subject, 'changes': changes, 'triggers': triggers, 'lost_to': NULL::VARCHAR}],
-            list_transform(others, lambda other: {
-                'subject': other.subject, 'changes': other.changes, 'triggers': other.triggers, 'lost_to': subject
-            })
-        )) AS touched
-    FROM _log
-    WHERE outcome IN ('deployed', 'uploaded', 'changed', 'unchanged', 'deleted')
-);
+SELECT shard, "index", account, script, lost_to, effective_at, recorded_at, outcome, data, deployment, version, version_sha256, changes, triggers
+FROM _resolved('_rows')
+WHERE outcome IN ('deployed', 'uploaded', 'changed', 'unchanged', 'deleted');
+
+-- Those of them that decide the state of scripts at the time looked at, and more.
+CREATE VIEW _near AS
+SELECT shard, "index", account, script, lost_to, effective_at, recorded_at, outcome, data, deployment, version, version_sha256, changes, triggers
+FROM _resolved('_near_rows')
+WHERE outcome IN ('deployed', 'uploaded', 'changed', 'unchanged', 'deleted');
+
+-- The same at the end of the log.
+CREATE VIEW _last AS
+SELECT shard, "index", account, script, lost_to, effective_at, recorded_at, outcome, data, deployment, version, version_sha256, changes, triggers
+FROM _resolved('_last_rows')
+WHERE outcome IN ('deployed', 'uploaded', 'changed', 'unchanged', 'deleted');
 
 CREATE VIEW changes AS
 SELECT
@@ -161,7 +168,7 @@ FROM (SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _touched);
 
 -- --------------------------------------------------------------------------------------------------- versions and content
 
-CREATE VIEW versions AS
+CREATE VIEW _versions AS
 SELECT
     shard,
     "index",
@@ -170,7 +177,6 @@ SELECT
     version.id AS version,
     version.number AS number,
     version_sha256 AS sha256,
-    CASE WHEN manifest IS NULL THEN blob_text(version_sha256)::JSON ELSE manifest END AS manifest,
     effective_at,
     recorded_at,
     data.actor.pseudonym AS actor,
@@ -181,6 +187,13 @@ SELECT
     outcome = 'deployed' AS deployed
 FROM _log
 WHERE version IS NOT NULL;
+
+CREATE VIEW versions AS
+SELECT
+    shard, "index", account, script, version, number, sha256,
+    CASE WHEN manifest IS NULL THEN blob_text(sha256)::JSON ELSE manifest END AS manifest,
+    effective_at, recorded_at, actor, author, interface, message, tag, deployed
+FROM _versions JOIN _beside USING (shard, "index");
 
 CREATE VIEW bindings AS
 SELECT account, script, version, number, pair.key AS name, pair.value ->> 'type' AS type, pair.value AS value
@@ -327,8 +340,8 @@ WHERE aspect = 'queues';
 
 -- ---------------------------------------------------------------------------------------------------------------- scripts
 
--- Every script as it was at an effective time: FROM scripts_at('2022-11-28 10:00Z').
-CREATE MACRO scripts_at(moment) AS TABLE
+-- Every script as it was at an effective time. Versions and deployments are counted by their numbers, which go on from 1.
+CREATE MACRO _states(relation, moment) AS TABLE
 SELECT
     account,
     script,
@@ -365,14 +378,17 @@ FROM (
             FILTER (lost_to IS NULL AND (deployment IS NOT NULL OR outcome = 'deleted')) AS step,
         max("index") FILTER (lost_to IS NULL AND outcome = 'uploaded') AS uploaded,
         arg_max(triggers, "index") FILTER (triggers IS NOT NULL) AS triggers,
-        count(version.id) FILTER (lost_to IS NULL) AS version_count,
-        count(deployment.id) FILTER (lost_to IS NULL) AS deployment_count,
+        coalesce(max(version.number), 0) AS version_count,
+        coalesce(max(deployment.number), 0) AS deployment_count,
         min(effective_at) AS first_at,
         max(effective_at) AS changed_at
-    FROM _touched
+    FROM query_table(relation)
     WHERE effective_at <= moment AND outcome <> 'unchanged'
     GROUP BY account, script
 );
 
-CREATE VIEW scripts AS FROM scripts_at('infinity'::TIMESTAMPTZ);
+-- FROM scripts_at('2022-11-28 10:00Z')
+CREATE MACRO scripts_at(moment) AS TABLE FROM _states('_touched', moment);
+
+CREATE VIEW scripts AS FROM _states('_last', 'infinity'::TIMESTAMPTZ);
 

@@ -8,8 +8,7 @@ from ledger.errors import UsageError
 from ledger.query.answers import Answer, Change
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, rows
 from ledger.query.standouts import BY_HAND, CI, Act, Rule, chosen_rules
 
 __all__ = ["ChangedRow", "Mark", "during"]
@@ -56,7 +55,7 @@ SELECT
     log.shard, log."index", log.account, subject AS script, effective_at, recorded_at, outcome, changes,
     version.number AS version, deployment.number AS deployment, data.interface AS interface, data.message AS message,
     data.tag AS tag, person(log.account, data.actor.pseudonym, data.actor.sealed) AS author,
-    list_transform(others, lambda other: other.subject) AS took_from,
+    took_from,
     known.* EXCLUDE (shard, "index"), steps.* EXCLUDE (shard, "index"), scripts_at_once
 FROM _log AS log
     JOIN known USING (shard, "index")

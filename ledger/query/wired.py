@@ -7,22 +7,22 @@ import msgspec
 from ledger.platform.wiring import Call, binding_calls, setting_calls
 from ledger.query.answers import Answer
 from ledger.query.lookup import Accounts, find_accounts
+from ledger.query.manifests import Made, manifests_of
 from ledger.query.opened import OpenLedger
-from ledger.query.questions import END_OF_TIME
-from ledger.query.rows import Row, rows
+from ledger.query.rows import END_OF_TIME, Row, state_rows
 
 __all__ = ["Use", "uses"]
 
 _RUNNING = """
 SELECT account, script, versions, settings, since, author, interface, deployment, queues
-FROM scripts_at($at)
+FROM _states('_near', $at)
 WHERE state = 'active' AND ($accounts IS NULL OR list_contains($accounts, account))
 ORDER BY account, script
 """
 
-_BINDINGS = """
-SELECT version, bindings FROM (SELECT version, manifest -> 'bindings' AS bindings FROM versions WHERE version IN (SELECT unnest($ids)))
-WHERE regexp_matches(bindings::VARCHAR, '"(service|script_name|queue|queue_name|outbound)"')
+_MADE = """
+SELECT version.id AS version, concat(shard, '/', "index") AS entry, version_sha256 AS sha256 FROM _near
+WHERE version.id IN (SELECT unnest($ids))
 """
 
 
@@ -47,12 +47,13 @@ class Use(Answer, frozen=True, kw_only=True):
 
 def uses(ledger: OpenLedger, *, account: Accounts = None, at: datetime | None = None) -> list[Use]:
     """Every use of one script by another as of an effective time, by account, caller and target."""
-    running = rows(ledger, _RUNNING, at=at or END_OF_TIME, accounts=find_accounts(ledger, account))
+    moment = at or END_OF_TIME
+    running = state_rows(ledger, moment, _RUNNING, at=moment, accounts=find_accounts(ledger, account))
     ids = [version for row in running for version in row["versions"]]
-    calls = {
-        row["version"]: list(binding_calls(msgspec.json.decode(row["bindings"])))
-        for row in (rows(ledger, _BINDINGS, ids=ids) if ids else ())
-    }
+    made = state_rows(ledger, moment, _MADE, ids=ids) if ids else []
+    by_version = {row["version"]: Made(row["entry"], row["sha256"]) for row in made}
+    manifests = manifests_of(ledger, by_version.values())
+    calls = {version: list(binding_calls(manifests[one]["bindings"])) for version, one in by_version.items()}
     consumers: dict[tuple[str, str], list[str]] = {}
     for row in running:
         for queue in row["queues"]:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 LEDGER_FILE: Final = "ledger.json"
 LOG: Final = "log/"
 PACKS: Final = "packs/"
+INDEX: Final = "index/"
 ACCOUNTS: Final = "accounts/"
 TOPICS: Final = "topics/"
 GAPS: Final = "gaps/"
@@ -29,6 +30,10 @@ _SEGMENT = re.compile(r"log/([0-9]{4})/([0-9]{16})\.ndjson\.zst")
 _QUARANTINED = re.compile(r"quarantine/([0-9]{4})/([0-9]{16})\.json")
 _PACK = re.compile(r"packs/([0-9]{4})/([0-9]{16})-([0-9]{16})-([0-9a-f]{32})\.parquet")
 _TOKEN = re.compile(r"tokens/([0-9a-f]{16})(\.revoked)?\.json")
+_INDEX = re.compile(
+    r"index/([0-9]{4})/([0-9]{16})-([0-9]{16})-([0-9a-f]{32})-([0-9]{18})-([0-9]{18})-(full|rows)\.parquet"
+)
+_IDS = re.compile(r"index/([0-9]{4})/([0-9]{16})-([0-9]{16})-([0-9a-f]{32})-ids\.parquet")
 _WITNESSED = re.compile(r"witnessed/([0-9]{4})/([0-9]{16})-([0-9a-f]{8})\.note")
 
 
@@ -51,6 +56,17 @@ class PackName(NamedTuple):
     def end(self) -> int:
         """The index after its last entry."""
         return self.first + self.entries
+
+
+class IndexName(NamedTuple):
+    """What the name of a pack's index says: of which pack, the least and the greatest effective time in it, and whether it is full."""
+
+    pack: PackName
+    least_us: int
+    """Microseconds since the beginning of the year 1; greater than `most_us` where no entry of the pack changed a script."""
+    most_us: int
+    full: bool
+    """Whether it holds the state before the pack too."""
 
 
 class WitnessedName(NamedTuple):
@@ -100,6 +116,41 @@ def parse_pack(name: str) -> PackName | None:
     if not match or not int(match[3]):
         return None
     return PackName(int(match[1]), int(match[2]), int(match[3]), match[4])
+
+
+def index_prefix(shard: int) -> str:
+    """The prefix under which the indexes of a shard's packs lie."""
+    return f"{INDEX}{shard:04d}/"
+
+
+def index(name: IndexName) -> str:
+    """The index of a pack (requires 0 <= time < 10^18 of both)."""
+    stem = f"{_index_stem(name.pack)}-{name.least_us:018d}-{name.most_us:018d}"
+    return f"{stem}-{'full' if name.full else 'rows'}.parquet"
+
+
+def parse_index(name: str) -> IndexName | None:
+    """What the name of an index says, or None where it is not such a name."""
+    match = _INDEX.fullmatch(name)
+    if not match:
+        return None
+    pack = PackName(int(match[1]), int(match[2]), int(match[3]), match[4])
+    return IndexName(pack, int(match[5]), int(match[6]), match[7] == "full")
+
+
+def index_ids(pack: PackName) -> str:
+    """The ids in a pack."""
+    return f"{_index_stem(pack)}-ids.parquet"
+
+
+def parse_index_ids(name: str) -> PackName | None:
+    """Of which pack an object holds the ids, or None where it is not such a name."""
+    match = _IDS.fullmatch(name)
+    return PackName(int(match[1]), int(match[2]), int(match[3]), match[4]) if match else None
+
+
+def _index_stem(pack: PackName) -> str:
+    return f"{INDEX}{pack.shard:04d}/{pack.first:016d}-{pack.entries:016d}-{pack.digest}"
 
 
 def account(name: str) -> str:

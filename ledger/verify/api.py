@@ -21,6 +21,7 @@ from ledger.verify.beside import Beside, read_gaps, read_topics, unused
 from ledger.verify.chain import Chain
 from ledger.verify.earlier import Earlier, Extension, Given, read_earlier
 from ledger.verify.findings import BadError, Notice, Problem, Report
+from ledger.verify.indexes import judge_indexes
 from ledger.verify.packs import judge_unused
 from ledger.verify.pool import Pool, cores, without_collector
 from ledger.verify.remembered import Memory, Seen, SeenPlace
@@ -229,6 +230,8 @@ class _Run:
                 yield from judge_stray(self._store, walk.shard, first, walk.size, key)
             yield from judge_covered(self._store, walk.shard, walk.since, walk.size, key)
             yield from judge_unused(self._store, walk.shard, walk.since, walk.size)
+            if walk.problem is None:
+                yield from judge_indexes(self._store, walk.shard, walk.since, walk.size, cores())
         except IntegrityError:  # a pack that cannot be read, which is the walk's problem already
             return
 

@@ -17,7 +17,7 @@ from ledger.verify.findings import BadError, Lost, Notice, Problem
 
 __all__ = ["Beside", "Gaps", "read_gaps", "read_topics", "unused"]
 
-_SHARD: Final = re.compile(r"(?:log|packs)/([0-9]{4})/")
+_SHARD: Final = re.compile(r"(?:log|packs|index)/([0-9]{4})/")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -76,13 +76,16 @@ class Beside:
         for name in self._store.list(layout.LOG):
             if layout.parse_segment(name) is None:
                 yield Notice(file=name, message="no segment has such a name; readers pass it over")
+        for name in self._store.list(layout.INDEX):
+            if layout.parse_index(name) is None and layout.parse_index_ids(name) is None:
+                yield Notice(file=name, message="no index has such a name; readers pass it over")
         for name in self._store.list(layout.PACKS):
             if layout.parse_pack(name) is None:
                 yield Notice(file=name, message="no pack has such a name; readers pass it over")
 
     def _unknown_shards(self) -> Iterator[Problem]:
         seen = set()
-        for name in chain(self._store.list(layout.LOG), self._store.list(layout.PACKS)):
+        for name in chain.from_iterable(map(self._store.list, (layout.LOG, layout.PACKS, layout.INDEX))):
             match = _SHARD.match(name)
             if match and int(match[1]) >= self._file.shards and match[1] not in seen:
                 seen.add(match[1])

@@ -1,7 +1,11 @@
 """The columns of a pack against the entries that they stand beside."""
 
-from ledger.compact.columns import DIFFERS, parsed
+from typing import Final
+
 from ledger.log.packfile import PackFile
+
+_DIFFERS: Final = """lines."index" IS DISTINCT FROM (e ->> '$.index')::BIGINT
+    OR lines.recorded_at IS DISTINCT FROM (e ->> '$.recorded_at')::TIMESTAMPTZ"""
 
 __all__ = ["first_differing"]
 
@@ -13,4 +17,4 @@ def first_differing(pack: PackFile, start: int, end: int) -> int | None:
         IntegrityError: `bad_pack`: it cannot be read, or a column has another type.
         StoreError: likewise, for what the store says.
     """
-    return pack.first_differing(parsed("decode(entry)"), DIFFERS, start, end)
+    return pack.first_differing("decode(entry)::JSON", _DIFFERS, start, end)

@@ -18,6 +18,7 @@ KINDS: Final = (
     "bad_segment",
     "stray_segment",
     "bad_pack",
+    "bad_index",
     "column_mismatch",
     "unknown_shard",
     # checkpoints

@@ -85,6 +85,21 @@ def rewrite(
     return changed
 
 
+def rewrite_index(log: Log, name: str, select: str, directory: Path) -> str:
+    """Replace a file of an index by what a SELECT over its rows (`rows`) says, under the same name; the name."""
+    old, new = directory / "old.parquet", directory / "new.parquet"
+    old.write_bytes(log.store.get(name))
+    with database() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        source = f"WITH rows AS (FROM read_parquet({quoted(str(old))})) {select}"
+        connection.execute(
+            f"COPY ({source}) TO {quoted(str(new))} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)"
+        )
+    log.store.delete(name)
+    log.store.put(name, new.read_bytes())
+    return name
+
+
 def on_disk(log: Log, root: Path) -> Path:
     """The ledger's objects as files."""
     shutil.rmtree(root, ignore_errors=True)

@@ -139,9 +139,7 @@ def _ids(packs: Sequence[Packed]) -> str:
 def _only(packs: Sequence[Packed], file: str, condition: str = "") -> str:
     """Of a pack that others overlap, the rows that are read from it."""
     only = [condition] if condition else []
-    only += [
-        f'(file <> {literal(getattr(pack, file))} OR "index" >= {pack.first})' for pack in packs if not pack.whole
-    ]
+    only += [f'(file <> {literal(getattr(pack, file))} OR "index" >= {pack.first})' for pack in packs if not pack.whole]
     return f" WHERE {' AND '.join(only)}" if only else ""
 
 

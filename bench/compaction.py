@@ -29,6 +29,7 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
     """Of this process, in all its threads."""
     segment_bytes: int
     pack_bytes: int
+    """Their indexes included."""
 
     @property
     def entries_per_s(self) -> float:
@@ -37,7 +38,7 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def of_segments(self) -> float:
-        """The packs' size over that of the segments."""
+        """The size of packs and their indexes over that of the segments."""
         return self.pack_bytes / self.segment_bytes
 
 
@@ -62,5 +63,5 @@ def measure_compaction(load: Load, entries: int, work: Path) -> Compaction:
         wall_s=time.perf_counter() - wall,
         cpu_s=time.process_time() - cpu,
         segment_bytes=done.segment_bytes,
-        pack_bytes=done.pack_bytes,
+        pack_bytes=done.pack_bytes + done.index_bytes,
     )

@@ -63,7 +63,10 @@ SELECT
 FROM _steps
 WHERE deployment IS NOT NULL AND effective_at <= $at AND (until IS NULL OR until > effective_at)
     AND ($accounts IS NULL OR list_contains($accounts, account))
-    AND list_has_any(map_keys(deployment.versions), $ids)
+    AND CASE
+        WHEN cardinality(deployment.versions) = 1 THEN map_keys(deployment.versions)[1] IN (SELECT unnest($ids))
+        ELSE list_has_any(map_keys(deployment.versions), $ids)
+    END
 ORDER BY account, script, "index"
 """
 

@@ -9,64 +9,80 @@ from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
 from ledger.query.rows import END_OF_TIME, Row, rows
 
-__all__ = ["AccountStats", "BusyScript", "InterfaceStats", "WeekStats", "stats", "total_weeks"]
+__all__ = ["AccountStats", "BusyScript", "InterfaceStats", "WeekStats", "median_lead_s", "stats", "total_weeks"]
 
 BEGINNING: Final = datetime.fromisoformat("0001-01-01T00:00:00Z")
 BUSIEST: Final = 5
 
+# Each step is looked at once for itself; what came before it is found by its number, for numbers of a script's deployments go on by one.
+# A version that was made and deployed in one step was first served then. So nothing of all history is sorted, and little of it is kept.
 _STATS: Final = """
-WITH acts AS MATERIALIZED (
+WITH steps AS (
     SELECT
-        account, subject AS script, "index", effective_at, coalesce(data.interface, 'unknown') AS interface, version.id AS version,
-        map_keys(deployment.versions) AS served, coalesce(deployment.rollback, false) AS rollback
+        account, subject AS script, "index", effective_at, coalesce(data.interface, 'unknown') AS interface, version IS NOT NULL AS own,
+        deployment.number AS number, deployment.versions AS versions, coalesce(deployment.rollback, false) AS rollback
     FROM _log
-    WHERE (deployment IS NOT NULL OR version IS NOT NULL) AND effective_at <= $at
-        AND ($accounts IS NULL OR list_contains($accounts, account))
+    WHERE deployment IS NOT NULL AND effective_at <= $at AND ($accounts IS NULL OR list_contains($accounts, account))
 ),
-steps AS (
-    SELECT *, epoch(effective_at - lag(effective_at) OVER (PARTITION BY account, script ORDER BY "index")) AS after_s
-    FROM acts WHERE served IS NOT NULL
+counted AS MATERIALIZED (
+    SELECT
+        account, script, interface, week, count(*) AS deployments, count(*) FILTER (rollback) AS rollbacks, count(*) FILTER (own) AS own,
+        min(effective_at) AS first_at, max(effective_at) AS last_at
+    FROM (SELECT *, _week(effective_at) AS week FROM steps WHERE effective_at >= $start)
+    GROUP BY GROUPING SETS ((account, script, interface), (account, week))
 ),
-counted AS (FROM steps WHERE effective_at >= $start),
-firsts AS (
-    SELECT account, version, min_by(effective_at, "index") AS served_at, min_by(interface, "index") AS interface
-    FROM (SELECT account, "index", effective_at, interface, unnest(served) AS version FROM steps)
-    GROUP BY ALL
-),
-leads AS (
-    SELECT firsts.account, firsts.interface, median(epoch(served_at - made.effective_at)) AS median_lead_s
-    FROM firsts JOIN acts AS made USING (account, version)
-    WHERE served_at >= $start
-    GROUP BY ALL
-),
-interfaces AS (
-    SELECT account, list({'interface': interface, 'deployments': n, 'rollbacks': back, 'median_lead_s': median_lead_s}
-        ORDER BY n DESC, interface) AS interfaces
-    FROM (SELECT account, interface, count(*) AS n, count(*) FILTER (rollback) AS back FROM counted GROUP BY ALL)
-        LEFT JOIN leads USING (account, interface)
-    GROUP BY account
-),
-weeks AS (
-    SELECT account, list({'week': week, 'deployments': n, 'rollbacks': back} ORDER BY week) AS weeks
+by_script AS (FROM counted WHERE script IS NOT NULL),
+restored AS (
+    SELECT account, median(after_s) AS median_restore_s, max(after_s) AS longest_restore_s
     FROM (
-        SELECT account, date_trunc('week', effective_at)::DATE AS week, count(*) AS n, count(*) FILTER (rollback) AS back
-        FROM counted GROUP BY ALL
+        SELECT back.account AS account, epoch(back.effective_at - steps.effective_at) AS after_s
+        FROM steps JOIN (SELECT *, number - 1 AS before FROM steps WHERE rollback AND effective_at >= $start) AS back
+            ON steps.account = back.account AND steps.script = back.script AND steps.number = back.before
     )
     GROUP BY account
 ),
-busy AS (
-    SELECT account, list({'script': script, 'deployments': n} ORDER BY n DESC, script)[:$busiest] AS busiest
-    FROM (SELECT account, script, count(*) AS n FROM counted GROUP BY ALL)
+waiting AS MATERIALIZED (
+    SELECT account, version.id AS version, effective_at AS made_at
+    FROM _log
+    WHERE version IS NOT NULL AND deployment IS NULL AND effective_at <= $at AND ($accounts IS NULL OR list_contains($accounts, account))
+),
+leads AS (
+    SELECT account, interface, list(epoch(served_at - made_at) ORDER BY served_at - made_at) AS leads_s
+    FROM (
+        SELECT account, version, min_by(effective_at, "index") AS served_at, min_by(interface, "index") AS interface
+        FROM (SELECT account, "index", effective_at, interface, unnest(map_keys(versions)) AS version FROM steps WHERE NOT own)
+            SEMI JOIN waiting USING (account, version)
+        GROUP BY account, version
+    ) JOIN waiting USING (account, version)
+    WHERE served_at >= $start
+    GROUP BY account, interface
+),
+interfaces AS (
+    SELECT account, list({
+        'interface': interface, 'deployments': n, 'rollbacks': back, 'at_once': at_once, 'leads_s': coalesce(leads_s, [])
+    } ORDER BY n DESC, interface) AS interfaces
+    FROM (
+        SELECT account, interface, sum(deployments)::BIGINT AS n, sum(rollbacks)::BIGINT AS back, sum(own)::BIGINT AS at_once
+        FROM by_script GROUP BY account, interface
+    ) LEFT JOIN leads USING (account, interface)
     GROUP BY account
 ),
+weeks AS (
+    SELECT account, list({'week': week, 'deployments': deployments, 'rollbacks': rollbacks} ORDER BY week) AS weeks
+    FROM counted WHERE week IS NOT NULL GROUP BY account
+),
+scripts AS (SELECT account, script, sum(deployments)::BIGINT AS n FROM by_script GROUP BY account, script),
+busy AS (
+    SELECT account, count(*) AS scripts, list({'script': script, 'deployments': n} ORDER BY n DESC, script)[:$busiest] AS busiest
+    FROM scripts GROUP BY account
+),
 totals AS (
-    SELECT
-        account, count(DISTINCT script) AS scripts, count(*) AS deployments, count(*) FILTER (rollback) AS rollbacks,
-        median(after_s) FILTER (rollback) AS median_restore_s, max(after_s) FILTER (rollback) AS longest_restore_s,
-        min(effective_at) AS first_at, max(effective_at) AS last_at
-    FROM counted GROUP BY account
+    SELECT account, sum(deployments)::BIGINT AS deployments, sum(rollbacks)::BIGINT AS rollbacks, min(first_at) AS first_at,
+        max(last_at) AS last_at
+    FROM by_script GROUP BY account
 )
-SELECT * FROM totals JOIN interfaces USING (account) JOIN busy USING (account) JOIN weeks USING (account) ORDER BY account
+SELECT * FROM totals JOIN interfaces USING (account) JOIN busy USING (account) JOIN weeks USING (account) LEFT JOIN restored USING (account)
+ORDER BY account
 """
 
 
@@ -143,8 +159,26 @@ def total_weeks(answers: Iterable[AccountStats]) -> list[WeekStats]:
 
 def _account_stats(row: Row) -> AccountStats:
     lists: dict[str, Any] = {
-        "interfaces": [InterfaceStats(**one) for one in row["interfaces"]],
+        "interfaces": [_interface_stats(one) for one in row["interfaces"]],
         "busiest": [BusyScript(**one) for one in row["busiest"]],
         "weeks": [WeekStats(**one) for one in row["weeks"]],
     }
     return AccountStats(**(row | lists))
+
+
+def _interface_stats(counted: Row) -> InterfaceStats:
+    return InterfaceStats(
+        interface=counted["interface"],
+        deployments=counted["deployments"],
+        rollbacks=counted["rollbacks"],
+        median_lead_s=median_lead_s(counted["at_once"], counted["leads_s"]),
+    )
+
+
+def median_lead_s(at_once: int, leads_s: list[float]) -> float | None:
+    """The median of so many zeros and these, which are sorted and never less: no version is served before it is made."""
+    count = at_once + len(leads_s)
+    if not count:
+        return None
+    middle = (leads_s[place - at_once] if place >= at_once else 0.0 for place in ((count - 1) // 2, count // 2))
+    return sum(middle) / 2

@@ -39,6 +39,11 @@ SETTINGS: Final[dict[str, str | int | float | list[str]]] = {
 """Of every connection. No temporary directory: a question that needs more memory than the limit fails, and leaves nothing."""
 
 
+_HOUR_US: Final = 3_600_000_000
+_WEEK_US: Final = 7 * 24 * _HOUR_US
+_MONDAY_US: Final = 4 * 24 * _HOUR_US
+"""The first Monday after the beginning of 1970, a Thursday."""
+
 _DATA: Final = (
     "{'actor': {'type': type, 'pseudonym': pseudonym, 'sealed': sealed}, "
     "'interface': interface, 'message': message, 'tag': tag}"
@@ -157,6 +162,11 @@ def _create_macros(
         "_data_of(data) AS _data(data.actor.type, data.actor.pseudonym, data.actor.sealed, data.interface, data.message, data.tag)",
         f"person(account, pseudonym, sealed) AS {name}",
         f"_seen(shard, place, account, recorded_at) AS {seen}",
+        # By arithmetic: the calendar's own functions take several times as long, and count in UTC all the same.
+        "_since(us, length) AS ((us % length) + length) % length",
+        f"_hour(moment) AS _since(epoch_us(moment), {24 * _HOUR_US}) // {_HOUR_US}",
+        f"_monday(us) AS us - _since(us - {_MONDAY_US}, {_WEEK_US})",
+        f"_week(moment) AS DATE '1970-01-01' + (_monday(epoch_us(moment)) // {24 * _HOUR_US})::INTEGER",
         "_members(object) AS CASE WHEN object IS NOT NULL THEN object::MAP(VARCHAR, JSON) END",
     ):
         connection.execute(f"CREATE MACRO {definition}")

@@ -10,7 +10,8 @@ import pytest
 
 from ledger.query.opened import OpenLedger, open_ledger
 from ledger.query.plotting import filled, sparkline, svg
-from ledger.query.statistics import AccountStats, WeekStats, stats, total_weeks
+from ledger.query.statistics import AccountStats, WeekStats, median_lead_s, stats, total_weeks
+from ledger.query.views import connect
 from tests.query.build import START, deployment, entry, version, write_ledger
 from tests.query.judge import Judge
 
@@ -60,6 +61,33 @@ def test_an_account_that_never_deployed_is_absent(ledger: OpenLedger) -> None:
 def week(number: int, deployments: int, rollbacks: int = 0) -> WeekStats:
     """A week that many weeks after the first."""
     return WeekStats(week=MONDAY + timedelta(weeks=number), deployments=deployments, rollbacks=rollbacks)
+
+
+def test_weeks_and_hours_are_those_of_the_calendar() -> None:
+    """They are reckoned, which is quicker, over all years that there are, before 1970 too."""
+    connection = connect([])
+    moments = "SELECT TIMESTAMPTZ '0001-01-01 00:00:00Z' + to_hours(1777 * n) + to_microseconds(n) AS t FROM range(49000) AS numbers(n)"
+    differing = f"""
+        SELECT count(*), count(*) FILTER (_hour(t) <> hour(t)), count(*) FILTER (_week(t) <> date_trunc('week', t)::DATE) FROM ({moments})
+    """
+    assert connection.execute(differing).fetchall() == [(49_000, 0, 0)]
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("at_once", "leads_s", "median_s"),
+    [
+        (0, [], None), (3, [], 0.0), (0, [5.0], 5.0), (1, [600.0], 300.0), (1, [4.0, 6.0], 4.0), (2, [4.0, 6.0], 2.0), (9, [1.0], 0.0),
+        (0, [1.0, 2.0, 9.0, 10.0], 5.5),
+    ],
+)  # fmt: skip
+def test_a_lead_in_the_middle_is_that_of_all_versions(
+    at_once: int, leads_s: list[float], median_s: float | None
+) -> None:
+    """Those that were made and deployed in one step count with no lead at all."""
+    assert median_lead_s(at_once, leads_s) == median_s
+    if median_s is not None:
+        assert median_s == statistics.median([0.0] * at_once + leads_s)
 
 
 def test_weeks_between_are_filled_in() -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ledger.errors import UsageError
 
-__all__ = ["RULES", "Act", "chosen_rules"]
+__all__ = ["BY_HAND", "CI", "RULES", "SOON", "Act", "Rule", "chosen_rules"]
 
 SOON: Final = timedelta(hours=1)
 HABIT_ENTRIES: Final = 5

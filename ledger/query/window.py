@@ -1,7 +1,7 @@
 """`during`: everything that changed in a window of time, oldest first, with what stands out."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.errors import UsageError
@@ -9,9 +9,12 @@ from ledger.query.answers import Answer, Change
 from ledger.query.lookup import Accounts, find_accounts
 from ledger.query.opened import OpenLedger
 from ledger.query.rows import END_OF_TIME, Row, rows
-from ledger.query.standouts import BY_HAND, CI, Act, Rule, chosen_rules
+from ledger.query.standouts import BY_HAND, CI, SOON, Act, Rule, chosen_rules
 
 __all__ = ["ChangedRow", "Mark", "during"]
+
+_A_MOMENT: Final = timedelta(seconds=1)
+"""What is exactly so far away still counts."""
 
 _DURING: Final = """
 WITH acts AS (
@@ -25,29 +28,63 @@ WITH acts AS (
     WHERE outcome IN ('deployed', 'uploaded', 'changed', 'deleted') AND effective_at <= $at
         AND ($accounts IS NULL OR list_contains($accounts, account))
 ),
+near AS MATERIALIZED (FROM acts WHERE effective_at >= $start - to_seconds($soon_s) AND effective_at < $end + to_seconds($soon_s)),
 steps AS (
     SELECT
         shard, "index", lag(effective_at) OVER script AS previous_at, lead(effective_at) OVER script AS next_at,
         coalesce(lead(rollback) OVER script, false) AS next_rollback
-    FROM acts WHERE deploys
+    FROM near WHERE deploys
     WINDOW script AS (PARTITION BY account, script ORDER BY "index")
+),
+inside AS (FROM near WHERE effective_at >= $start AND effective_at < $end),
+-- All that came before them is counted, not looked at: by script and person, and by account and hour.
+spans AS (SELECT shard, min("index") AS first, max("index") AS last FROM inside GROUP BY shard),
+history AS MATERIALIZED (
+    SELECT account, script, person, hour, count(*) AS entries, count(*) FILTER (ci) AS by_ci
+    FROM (SELECT *, coalesce(actor, '') AS person, _hour(effective_at) AS hour FROM acts) JOIN spans USING (shard)
+    WHERE "index" < first
+    GROUP BY GROUPING SETS ((account, script, person), (account, hour))
+),
+of_person AS (FROM history WHERE script IS NOT NULL),
+of_script AS (SELECT account, script, sum(entries) AS entries, sum(by_ci) AS by_ci FROM of_person GROUP BY account, script),
+of_hour AS (FROM history WHERE script IS NULL),
+of_account AS (SELECT account, sum(entries) AS entries FROM of_hour GROUP BY account),
+recent AS (
+    SELECT
+        shard, "index", account, script, person, hour, known_person, rollback,
+        count(*) OVER (PARTITION BY account, script ORDER BY "index") - 1 AS before,
+        count(*) OVER (PARTITION BY account, script, person ORDER BY "index") - 1 AS before_by_person,
+        count(*) FILTER (ci) OVER (PARTITION BY account, script ORDER BY "index") - ci::INTEGER AS before_by_ci,
+        count(*) OVER (PARTITION BY account ORDER BY "index") - 1 AS account_before,
+        count(*) OVER (PARTITION BY account, hour ORDER BY "index") - 1 AS account_before_this_hour
+    FROM (
+        SELECT
+            shard, "index", account, script, ci, coalesce(actor, '') AS person, _hour(effective_at) AS hour,
+            actor IS NOT NULL AS known_person, deploys AND rollback AS rollback
+        FROM acts JOIN spans USING (shard)
+        WHERE "index" BETWEEN first AND last
+    )
 ),
 known AS (
     SELECT
-        shard, "index", actor IS NOT NULL AS known_person, deploys AND rollback AS rollback,
-        count(*) OVER (PARTITION BY account, script ORDER BY "index") - 1 AS before,
-        count(*) OVER (PARTITION BY account, script, actor ORDER BY "index") - 1 AS before_by_person,
-        count(*) FILTER (ci) OVER (PARTITION BY account, script ORDER BY "index") - ci::INTEGER AS before_by_ci,
-        count(*) OVER (PARTITION BY account ORDER BY "index") - 1 AS account_before,
-        count(*) OVER (PARTITION BY account, hour(effective_at) ORDER BY "index") - 1 AS account_before_this_hour
-    FROM acts
+        recent.shard, recent."index", known_person, rollback,
+        before + coalesce(of_script.entries, 0) AS before,
+        before_by_person + coalesce(of_person.entries, 0) AS before_by_person,
+        before_by_ci + coalesce(of_script.by_ci, 0) AS before_by_ci,
+        account_before + coalesce(of_account.entries, 0) AS account_before,
+        account_before_this_hour + coalesce(of_hour.entries, 0) AS account_before_this_hour
+    FROM recent SEMI JOIN inside USING (shard, "index")
+        LEFT JOIN of_person USING (account, script, person)
+        LEFT JOIN of_script USING (account, script)
+        LEFT JOIN of_account USING (account)
+        LEFT JOIN of_hour ON of_hour.account = recent.account AND of_hour.hour = recent.hour
 ),
-inside AS (
-    SELECT * FROM acts WHERE effective_at >= $start - INTERVAL 10 MINUTE AND effective_at < $end + INTERVAL 10 MINUTE
+around AS (
+    FROM near WHERE effective_at >= $start - INTERVAL 10 MINUTE AND effective_at < $end + INTERVAL 10 MINUTE
 ),
 crowds AS (
     SELECT one.shard, one."index", count(DISTINCT other.script) AS scripts_at_once
-    FROM inside AS one JOIN inside AS other ON one.account = other.account AND one.actor = other.actor
+    FROM around AS one JOIN around AS other ON one.account = other.account AND one.actor = other.actor
         AND other.effective_at BETWEEN one.effective_at - INTERVAL 10 MINUTE AND one.effective_at + INTERVAL 10 MINUTE
     GROUP BY ALL
 )
@@ -132,6 +169,7 @@ def during(
         accounts=find_accounts(ledger, account),
         ci=sorted(CI),
         by_hand=BY_HAND,
+        soon_s=(SOON + _A_MOMENT).total_seconds(),
     )
     changed = [_changed_row(ledger, row, rules) for row in found]
     return [row for row in changed if row.marks or not only_marked]

@@ -17,7 +17,7 @@ BUSIEST: Final = 5
 # Each step is looked at once for itself; what came before it is found by its number, for numbers of a script's deployments go on by one.
 # A version that was made and deployed in one step was first served then. So nothing of all history is sorted, and little of it is kept.
 _STATS: Final = """
-WITH steps AS (
+WITH steps AS NOT MATERIALIZED (
     SELECT
         account, subject AS script, "index", effective_at, coalesce(data.interface, 'unknown') AS interface, version IS NOT NULL AS own,
         deployment.number AS number, deployment.versions AS versions, coalesce(deployment.rollback, false) AS rollback

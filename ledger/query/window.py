@@ -17,7 +17,7 @@ _A_MOMENT: Final = timedelta(seconds=1)
 """What is exactly so far away still counts."""
 
 _DURING: Final = """
-WITH acts AS (
+WITH acts AS NOT MATERIALIZED (
     SELECT
         shard, "index", account, subject AS script, effective_at, data.actor.pseudonym AS actor,
         coalesce(

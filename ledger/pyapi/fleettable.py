@@ -17,7 +17,7 @@ _FLEET: Final = """
 SELECT
     account, script, state, deployment, number, versions, since, author, interface, message, tag,
     routes, domains, crons, queues, subdomain
-FROM scripts_at($at)
+FROM _states('_near', $at)
 WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($all OR state <> 'deleted')
 ORDER BY account, script
 """
@@ -35,6 +35,7 @@ def fleet_table(ledger: OpenLedger, at: datetime, *, account: Accounts = None, d
 
     def ask() -> "pa.Table":
         with store_errors():
+            ledger.look_at(at)
             return ledger.connection.sql(_FLEET, params=given).to_arrow_table()
 
     return _named(ledger, ledger.again_if_compacted(ask))

@@ -63,7 +63,7 @@ WHERE ($accounts IS NULL OR list_contains($accounts, account)) AND ($all OR stat
 ORDER BY account, script
 """
 
-_SCRIPT = "SELECT * FROM scripts_at($at) WHERE account = $account AND script = $script"
+_SCRIPT = "SELECT * FROM _states('_near', $at) WHERE account = $account AND script = $script"
 
 _NUMBERS = """
 SELECT version.id AS version, version.number AS number FROM _near
@@ -169,8 +169,8 @@ def scripts(
 def one_script(ledger: OpenLedger, script: str, *, account: Accounts = None, at: datetime | None = None) -> ScriptRow:
     """A script as it is, or was at an effective time, whatever its state; `script_not_found` also where it was not there yet."""
     home, moment = find_script(ledger, script, account), at or END_OF_TIME
-    for row in rows(ledger, _SCRIPT, account=home, script=script, at=moment):
-        return _script_row(ledger, row, _version_numbers(ledger, [home], script))
+    for row in state_rows(ledger, moment, _SCRIPT, account=home, script=script, at=moment):
+        return _script_row(ledger, row, _script_numbers(ledger, home, script))
     raise NotFoundError(
         "script_not_found", f"there was no script {script} at {moment.isoformat()}", "ask as of a later time"
     )
@@ -243,10 +243,7 @@ def script_deployments(
 ) -> list[DeploymentRow]:
     """All deployments of a script whose account is known, newest first."""
     steps = rows(ledger, _STEPS, account=account, script=script, at=at or END_OF_TIME)
-    numbers = {
-        row["version"]: row["number"] for row in rows(ledger, _NUMBERS_OF_SCRIPT, account=account, script=script)
-    }
-    return _deployment_rows(ledger, steps, numbers)
+    return _deployment_rows(ledger, steps, _script_numbers(ledger, account, script))
 
 
 def script_versions(ledger: OpenLedger, script: str, account: str, at: datetime | None = None) -> list[VersionRow]:
@@ -342,6 +339,12 @@ def _history_row(ledger: OpenLedger, row: Row) -> HistoryRow:
 def shares(versions: dict[str, float], numbers: dict[str, int]) -> list[Share]:
     ordered = sorted(versions.items(), key=lambda item: (-item[1], -numbers.get(item[0], 0)))
     return [Share(version=version, number=numbers.get(version), percentage=part) for version, part in ordered]
+
+
+def _script_numbers(ledger: OpenLedger, account: str, script: str) -> dict[str, int]:
+    """Version id -> number, of a script."""
+    found = rows(ledger, _NUMBERS_OF_SCRIPT, account=account, script=script)
+    return {row["version"]: row["number"] for row in found}
 
 
 def _shard_status(shard: ShardPrefix, last_recorded_at: datetime | None) -> ShardStatus:

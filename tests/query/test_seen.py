@@ -17,6 +17,7 @@ from ledger.query.following import Follower
 from ledger.query.known import sized_prefix
 from ledger.query.lookup import EntryId
 from ledger.query.opened import OpenLedger
+from ledger.query.rows import END_OF_TIME
 from ledger.query.segments import read_prefix
 from ledger.query.showing import entry_line
 from ledger.storage.local import LocalStore
@@ -87,7 +88,7 @@ def test_only_what_an_account_has_is_seen(opened: Open, account: str, size: int)
     for script in {row.script for row in questions.scripts(part, deleted=True)}:
         assert questions.history(part, script) == questions.history(everything, script, account=account)
     assert questions.rejected(part) == questions.rejected(everything, account=account)
-    at = questions.END_OF_TIME
+    at = END_OF_TIME
     assert fleet_at(part, at) == fleet_at(everything, at, account=account)
     seen = indexes(part)
     for index in range(size):

@@ -36,7 +36,7 @@ def fleet_table(ledger: OpenLedger, at: datetime, *, account: Accounts = None, d
     def ask() -> "pa.Table":
         with store_errors():
             ledger.look_at(at)
-            return ledger.connection.sql(_FLEET, params=given).to_arrow_table()
+            return ledger.database_for(_FLEET).sql(_FLEET, params=given).to_arrow_table()
 
     return _named(ledger, ledger.again_if_compacted(ask))
 

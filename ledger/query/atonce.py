@@ -45,7 +45,7 @@ def fleet_table(ledger: OpenLedger, at: datetime) -> duckdb.DuckDBPyConnection:
     def ask() -> duckdb.DuckDBPyConnection:
         with store_errors():
             ledger.look_at(at)
-            return ledger.connection.execute(_FLEET, {"at": at, "cut": _is_cut(ledger)})
+            return ledger.database_for(_FLEET).execute(_FLEET, {"at": at, "cut": _is_cut(ledger)})
 
     return ledger.again_if_compacted(ask)
 

@@ -45,10 +45,14 @@ def _in_packs(ledger: OpenLedger, prefix: ShardPrefix, indexes: list[int]) -> di
         return {}
     listed = ", ".join(map(str, inside))
     with store_errors():
-        rows = ledger.connection.execute(
-            f'SELECT "index", entry FROM read_parquet($paths) WHERE "index" IN ({listed})',  # noqa: S608 - numbers
-            {"paths": paths},
-        ).fetchall()
+        rows = (
+            ledger.database_for("")
+            .execute(
+                f'SELECT "index", entry FROM read_parquet($paths) WHERE "index" IN ({listed})',  # noqa: S608 - numbers
+                {"paths": paths},
+            )
+            .fetchall()
+        )
     return {(prefix.shard, index): bytes(entry) for index, entry in rows}
 
 

@@ -16,6 +16,7 @@ from ledger.errors import IntegrityError, NotFoundError, StoreError, UsageError
 from ledger.log.ledgerfile import LedgerFile, read_ledger_file
 from ledger.query import sources, views
 from ledger.query.copying import copy_log
+from ledger.query.definitions import Made
 from ledger.query.known import known_prefix, sized_prefix
 from ledger.query.segments import ShardPrefix, read_prefix
 from ledger.storage import layout
@@ -95,21 +96,36 @@ class OpenLedger:
         return tuple(prefixes)
 
     @cached_property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """The database of the views. Its columns `author` hold what `author` below turns into a name."""
+    def _database(self) -> tuple[duckdb.DuckDBPyConnection, Made]:
         # A Python function in the database would name people too, but costs 0.1 s and every row.
         person = f"account || '{_SEPARATOR}' || pseudonym || '{_SEPARATOR}' || sealed" if self.people else "pseudonym"
-        return self._connect(person)
+        connection = self._connect(person)
+        views.keep_tail(connection, self.shards)
+        return connection, Made(connection)
+
+    def database_for(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """The database, with the views that a statement names. Its columns `author` hold what `author` below turns into a name."""
+        connection, made = self._database
+        made.make_for(sql)
+        return connection
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The same with all views."""
+        connection, made = self._database
+        made.make_all()
+        return connection
 
     def look_at(self, moment: datetime) -> None:
         """From now on the views of state (`_near`) hold what decides it as of this effective time."""
-        if self._looked_at != (self.connection, moment):
-            self.connection.execute(sources.near(self.shards, moment))
-            self._looked_at = self.connection, moment
+        connection, _ = self._database
+        if self._looked_at != (connection, moment):
+            connection.execute(sources.near(self.shards, moment))
+            self._looked_at = connection, moment
 
     def connect_named(self) -> duckdb.DuckDBPyConnection:
         """Another database of the same views, whose columns `author` hold names: for questions in SQL."""
-        return self._connect(self.person if self.people else "pseudonym")
+        return self._connect_whole(self.person if self.people else "pseudonym")
 
     def connect_unnamed(self, *, backwards: bool = False) -> duckdb.DuckDBPyConnection:
         """Another one, whose columns `author` hold pseudonyms, whoever asks; `backwards` reads the log from its end, in one thread."""
@@ -118,7 +134,7 @@ class OpenLedger:
             shards = tuple(
                 structs.replace(shard, packs=shard.packs[::-1], segments=shard.segments[::-1]) for shard in shards[::-1]
             )
-        connection = self._connect("pseudonym", shards)
+        connection = self._connect_whole("pseudonym", shards)
         if backwards:
             connection.execute("SET threads = 1")
         return connection
@@ -178,15 +194,15 @@ class OpenLedger:
             if error.code != "store_unreadable" or all(Path(path).exists() for path in paths):
                 raise
         self._resources.close()
-        for cached in ("shards", "connection"):
+        for cached in ("shards", "_database"):
             self.__dict__.pop(cached, None)
         return ask()
 
     def interrupt(self) -> None:
         """Cut off the question that is under way, from another thread: its query raises `duckdb.InterruptException`."""
         self._is_interrupted = True
-        if (connection := self.__dict__.get("connection")) is not None:
-            connection.interrupt()
+        if (database := self.__dict__.get("_database")) is not None:
+            database[0].interrupt()
 
     def go_on(self, _: int = 0) -> None:
         """For a question that is long in other ways than a query: raises TimeoutError where it was cut off."""
@@ -196,7 +212,7 @@ class OpenLedger:
     def close(self) -> None:
         """Close the databases; one that is needed again is made anew."""
         self._resources.close()
-        self.__dict__.pop("connection", None)
+        self.__dict__.pop("_database", None)
 
     def person(self, account: str, pseudonym: str, sealed: str) -> str:
         """The name of a person from what an entry says of its actor, else the pseudonym."""
@@ -218,6 +234,13 @@ class OpenLedger:
             return None
         blobs = BlobStore(self.store)
         return lambda digest: blobs.get(digest).decode()
+
+    def _connect_whole(
+        self, person: views.PersonName | str, shards: Sequence[ShardPrefix] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        connection = self._connect(person, shards)
+        Made(connection).make_all()
+        return connection
 
     def _connect(
         self, person: views.PersonName | str, shards: Sequence[ShardPrefix] | None = None

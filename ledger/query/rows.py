@@ -46,7 +46,7 @@ def state_rows(ledger: OpenLedger, at: datetime, sql: str, /, **parameters: Any)
 
 def _rows(ledger: OpenLedger, sql: str, given: dict[str, Any]) -> list[Row]:
     with store_errors():
-        cursor = ledger.connection.execute(sql, given)
+        cursor = ledger.database_for(sql).execute(sql, given)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 

@@ -19,7 +19,7 @@ from ledger.query.columns import DATA, ENTRY, TRIGGERS, json_shape
 from ledger.query.segments import ShardPrefix
 from ledger.query.sources import literal, over, over_nothing
 
-__all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "store_errors", "unreadable"]
+__all__ = ["BlobText", "PersonName", "close_quietly", "connect", "describe", "keep_tail", "store_errors", "unreadable"]
 
 BlobText = Callable[[str], str]
 """SHA-256 (hex) of a blob -> its text; raises LedgerError where the blob is not there."""
@@ -44,6 +44,9 @@ _WEEK_US: Final = 7 * 24 * _HOUR_US
 _MONDAY_US: Final = 4 * 24 * _HOUR_US
 """The first Monday after the beginning of 1970, a Thursday."""
 
+_LITTLE: Final = 40_000
+"""Entries: some 40 MB."""
+
 _DATA: Final = (
     "{'actor': {'type': type, 'pseudonym': pseudonym, 'sealed': sealed}, "
     "'interface': interface, 'message': message, 'tag': tag}"
@@ -59,7 +62,7 @@ def connect(
     known_at: datetime | None = None,
     accounts: Sequence[str] | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory database with all the views; the caller closes it.
+    """Open an in-memory database with what lies under the views (`ledger.query.definitions` makes them); the caller closes it.
 
     Args:
         shards: what a reader sees of each shard (`ledger.query.segments.read_prefix`).
@@ -75,16 +78,28 @@ def connect(
         # After two seconds it would stand on stdout, in the middle of the data.
         connection.execute("SET enable_progress_bar = false")
         _create_macros(connection, blob, person, _seen(seen, known_at, accounts))
-        # DuckDB looks at the files each time a view is made that leads to them, so all views are made over nothing first.
         for statement in over_nothing():
             connection.execute(statement)
-        connection.execute(_script("views.sql"))
         for statement in over(seen):
             connection.execute(statement)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def keep_tail(connection: duckdb.DuckDBPyConnection, shards: Sequence[ShardPrefix]) -> None:
+    """Read what is in segments once and keep it in memory, where it is little: each question would parse it again, several times.
+
+    Raises:
+        IntegrityError: `segment_unreadable`.
+        StoreError: `store_unreadable`, `out_of_memory`.
+    """
+    entries = sum(segment.size - segment.first for shard in shards for segment in shard.segments)
+    if 0 < entries <= _LITTLE and not any(not pack.rows for shard in shards for pack in shard.packs):
+        with store_errors():
+            connection.execute("CREATE TABLE _tail AS FROM _parsed_rows")
+            connection.execute("CREATE OR REPLACE VIEW _parsed_rows AS FROM _tail")
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> None:

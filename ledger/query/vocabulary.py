@@ -33,5 +33,5 @@ def read_vocabulary(ledger: OpenLedger) -> Vocabulary:
     views: dict[str, list[ViewHelp]] = {}
     for row in describe_views(ledger):
         views.setdefault(row.view, []).append(row)
-    keywords, functions = ledger.connection.execute(_WORDS).fetchone() or ([], [])
+    keywords, functions = ledger.database_for(_WORDS).execute(_WORDS).fetchone() or ([], [])
     return Vocabulary(views=views, keywords=keywords, functions=functions)

@@ -18,7 +18,7 @@ from ledger.query.opened import open_ledger
 from ledger.query.sql import Limits
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
-from tests.compact.rig import compact, rewrite
+from tests.compact.rig import compact, rewrite_index
 from tests.log.rig import Log, append, story
 from tests.verify.tampering import change_line
 
@@ -172,13 +172,13 @@ def test_a_changed_entry_is_found(tmp_path: Path) -> None:
     assert refused(tmp_path, data, log.file.vkey) == "root_mismatch"
 
 
-def test_changed_columns_of_a_pack_give_another_answer(tmp_path: Path) -> None:
+def test_a_changed_index_gives_another_answer(tmp_path: Path) -> None:
     """The entries hash to the roots all the same: what differs is the answer."""
     log = new_ledger(tmp_path)
     data = bound(tmp_path)
     compact(log, pack=1000)
-    (name,) = log.store.list(layout.PACKS)
-    rewrite(log, name, "SELECT * REPLACE ('elsewhere' AS subject) FROM pack", tmp_path)
+    (name,) = (name for name in log.store.list(layout.INDEX) if not name.endswith("-ids.parquet"))
+    rewrite_index(log, name, "SELECT * REPLACE ('elsewhere' AS script) FROM rows", tmp_path)
     assert refused(tmp_path, data, log.file.vkey) == "answer_differs"
 
 

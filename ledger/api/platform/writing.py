@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ledger.api.access import Caller
 from ledger.api.platform.gateway import Gateway, PlatformRequest
+from ledger.broker.publish import Place
 from ledger.errors import BrokerError
 from ledger.gateway.events import Origin, change_event, checked, foresee, idempotent_id, interface_of
 from ledger.gateway.refusals import REFUSED, GatewayError, from_reason, refuse
@@ -79,13 +80,16 @@ async def change(
                 return _written(gateway, account, script, known)
     for event_id in event_ids:
         value = await _event(gateway, caller, request, account, script, make, event_id, about_secrets=about_secrets)
+        place = None
         try:
-            await sender.send(value, account)
+            place = await sender.send(value, account)
         except BrokerError as error:
             if error.code != "publish_unclear":
                 raise
             # It may have arrived: whoever is told of an error now sends it again, and that copy would be another event.
-        entry = await _entry(gateway, account, event_id, gateway.settings.entry_timeout_s)
+        entry = await _entry(gateway, account, event_id, gateway.settings.entry_timeout_s, place)
+        if entry is not None and entry.outcome == "duplicate":  # the same key, twice at once
+            entry = await _entry(gateway, account, event_id, gateway.settings.entry_timeout_s)
         if entry is None:
             raise _not_in_time(event_id)
         if entry.outcome != "rejected":
@@ -157,9 +161,11 @@ def _number(live: LiveScript, version: str) -> int:
     return 0 if found is None else found.number
 
 
-async def _entry(gateway: Gateway, account: str, event_id: str, timeout_s: float) -> Entry | None:
+async def _entry(
+    gateway: Gateway, account: str, event_id: str, timeout_s: float, place: Place | None = None
+) -> Entry | None:
     try:
-        return decode_entry(await gateway.live.entry_of(account, SOURCE, event_id, timeout_s))
+        return decode_entry(await gateway.live.entry_of(account, SOURCE, event_id, timeout_s, place=place))
     except BrokerError as error:
         if error.code != "not_folded":
             raise

@@ -240,6 +240,12 @@ def test_a_change_by_others_meanwhile_is_resolved_anew(scene: Scene) -> None:
     entries = len(scene.entries())
     assert scene.result("PUT", "scripts/race", body, headers=keyed) == first
     assert len(scene.entries()) == entries
+    # And where all were refused, the same request is tried again: what its events were refused for is no answer to it.
+    keyed["idempotency-key"] = "race-2"
+    scene.sender.before = [others, others, others]
+    assert scene.refusal("PUT", "scripts/race", body, headers=keyed)[0] == 409
+    scene.result("PUT", "scripts/race", body, headers=keyed)
+    assert scene.entries()[-1]["outcome"] == "unchanged"
 
 
 def _event(script: str, event_id: str, **data: Any) -> Json:
@@ -264,9 +270,9 @@ def test_an_event_without_an_entry_in_time_is_a_504_that_names_it(
     live = scene.context.live
     wait = live.entry_of
 
-    async def at_once(account: str, source: str, event_id: str, timeout_s: float) -> bytes:
+    async def at_once(account: str, source: str, event_id: str, timeout_s: float, **more: Any) -> bytes:
         waited.append(timeout_s)
-        return await wait(account, source, event_id, 0.05)
+        return await wait(account, source, event_id, 0.05, **more)
 
     monkeypatch.setattr(live, "entry_of", at_once)
     scene.sender.fails = ["lost"]

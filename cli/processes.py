@@ -100,7 +100,11 @@ def stop_process(process: "subprocess.Popen[bytes]") -> int:
 def stopped_by_signals() -> Iterator[None]:
     """Within the block SIGTERM and Ctrl-C raise `Stopped`, once: what stops things is not interrupted itself."""
 
+    is_stopped = False
+
     def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal is_stopped
+        is_stopped = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         raise Stopped
@@ -108,6 +112,10 @@ def stopped_by_signals() -> Iterator[None]:
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
+    except RuntimeError as error:
+        if is_stopped:  # DuckDB, in the middle of a query, makes one of what a handler raised
+            raise Stopped from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

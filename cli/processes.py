@@ -99,7 +99,6 @@ def stop_process(process: "subprocess.Popen[bytes]") -> int:
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
     """Within the block SIGTERM and Ctrl-C raise `Stopped`, once: what stops things is not interrupted itself."""
-
     is_stopped = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:

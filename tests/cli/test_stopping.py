@@ -15,8 +15,8 @@ LONG = "SELECT sum(a.range * b.range) FROM range(10_000_000) a, range(1_000_000)
 def test_a_signal_in_the_middle_of_a_query_stops_as_anywhere_else() -> None:
     """DuckDB ends the query with an error of its own, whatever the handler has raised."""
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
     with pytest.raises(Stopped), stopped_by_signals(), duckdb.connect() as connection:
-        timer.start()
         connection.execute(LONG).fetchall()
 
 

@@ -127,7 +127,7 @@ def test_values_of_every_type_are_bound(shared: Path, sql: str) -> None:
     "sql",
     [
         "SELECT list(script) FROM entries",
-        'SELECT "index" FROM entries ORDER BY 1 > 100 LIMIT 1',
+        'SELECT "index" FROM deployments ORDER BY 1 > 100 LIMIT 1',
         "SELECT script, row_number() OVER () FROM entries",
     ],
 )

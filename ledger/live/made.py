@@ -44,13 +44,11 @@ class Made(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
         return created_on(self.recorded_at, self.same)
 
 
-class LiveVersion(Struct, frozen=True, kw_only=True):
-    """A version of a script, without its content."""
+class _Live(Struct, frozen=True, kw_only=True):
+    """What an entry says of a version and of a deployment that it made."""
 
     id: str
     number: int
-    sha256: str
-    """Digest of its manifest, hex."""
     recorded_at: str
     created_on: str
     """As `created_on` makes it."""
@@ -76,11 +74,16 @@ class LiveVersion(Struct, frozen=True, kw_only=True):
         return self.actor.sealed if self.actor else None
 
 
-class LiveDeployment(Struct, frozen=True, kw_only=True):
+class LiveVersion(_Live, frozen=True, kw_only=True):
+    """A version of a script, without its content."""
+
+    sha256: str
+    """Digest of its manifest, hex."""
+
+
+class LiveDeployment(_Live, frozen=True, kw_only=True):
     """A deployment of a script."""
 
-    id: str
-    number: int
     versions: dict[str, int | float]
     """Version id to percentage."""
     rollback: bool
@@ -90,29 +93,6 @@ class LiveDeployment(Struct, frozen=True, kw_only=True):
     """The deployment whose content came back: the one named, else the newest earlier one that gave this version all traffic."""
     made_version: bool
     """Whether the same entry made a version."""
-    recorded_at: str
-    created_on: str
-    """As `created_on` makes it."""
-    effective_at: str
-    interface: str | None
-    message: str | None
-    tag: str | None
-    actor: SealedActor | None
-    about_secrets: bool
-    """Whether all that its entry changed is secrets."""
-    shard: int
-    """Where its entry is."""
-    index: int
-
-    @property
-    def pseudonym(self) -> str | None:
-        """Of who made it."""
-        return self.actor.pseudonym if self.actor else None
-
-    @property
-    def sealed(self) -> str | None:
-        """Who that is, sealed."""
-        return self.actor.sealed if self.actor else None
 
 
 def created_on(recorded_at: str, same: int) -> str:

@@ -1,5 +1,6 @@
 """What questions are answered with in Python: rows that can be gone through, and taken as tables."""
 
+from abc import abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -30,13 +31,13 @@ class _Table(Sequence[T]):
     _found: Sequence[T]
 
     @property
+    @abstractmethod
     def columns(self) -> list[str]:
         """Names of the columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arrow(self) -> "pa.Table":
         """As a table of Arrow; raises UsageError `dataframes_missing`."""
-        raise NotImplementedError
 
     def pandas(self) -> "pd.DataFrame":
         """As a data frame of pandas; raises UsageError `dataframes_missing`."""

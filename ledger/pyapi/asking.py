@@ -2,13 +2,16 @@
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+import msgspec
+
 from ledger.errors import LedgerError, UsageError
+from ledger.pyapi.answers import Rows
 from ledger.pyapi.given import When, moment_of
 from ledger.query.opened import OpenLedger, open_ledger
 from ledger.query.resting import Rest, rests_on
@@ -16,6 +19,7 @@ from ledger.query.resting import Rest, rests_on
 __all__ = ["Asking"]
 
 T = TypeVar("T")
+R = TypeVar("R", bound=msgspec.Struct)
 
 _CUT_OFF: Final = "Query interrupted"
 """What DuckDB says, as a RuntimeError, where Ctrl-C cut it off."""
@@ -72,6 +76,10 @@ class Asking:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location!r}{' closed' if self._opened is None else ''}>"
+
+    def _rows(self, kind: type[R], question: Callable[[OpenLedger], Iterable[R]], as_known_at: When | None) -> Rows[R]:
+        """The answers of a question that has several, of one kind; otherwise as `_ask`."""
+        return Rows(kind, self._ask(question, as_known_at))
 
     def _ask(self, question: Callable[[OpenLedger], T], as_known_at: When | None) -> T:
         """The answer of a question, as it was known at a time, the ledger's own where none is given."""

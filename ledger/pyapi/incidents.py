@@ -54,9 +54,7 @@ class Incidents(Asking):
     ) -> Rows[FleetRow]:
         """The whole fleet as it was at a time; `fleet` is the same in short, as a table of Arrow."""
         when = moment_of(time)
-        return Rows(
-            FleetRow, self._ask(lambda seen: fleet_at(seen, when, account=account, deleted=deleted), as_known_at)
-        )
+        return self._rows(FleetRow, lambda seen: fleet_at(seen, when, account=account, deleted=deleted), as_known_at)
 
     def blame(
         self,
@@ -71,11 +69,8 @@ class Incidents(Asking):
     ) -> Rows[BlameRow]:
         """Which entry gave each name of a script its value; `first` introduced it, `origin` made the value."""
         when, asked = moment_of(at), _asked(first=first, origin=origin)
-        return Rows(
-            BlameRow,
-            self._ask(
-                lambda seen: blaming.blame(seen, script, glob, account=account, at=when, asked=asked), as_known_at
-            ),
+        return self._rows(
+            BlameRow, lambda seen: blaming.blame(seen, script, glob, account=account, at=when, asked=asked), as_known_at
         )
 
     def who(
@@ -115,11 +110,10 @@ class Incidents(Asking):
     ) -> Rows[SkewRow]:
         """Events whose clocks were off or that came late, by source."""
         when, longest = moment_of(at), length_of(delay)
-        return Rows(
+        return self._rows(
             SkewRow,
-            self._ask(
-                lambda seen: skewed.skew(seen, account=account, at=when, delay=longest, examples=examples), as_known_at
-            ),
+            lambda seen: skewed.skew(seen, account=account, at=when, delay=longest, examples=examples),
+            as_known_at,
         )
 
     def diff(
@@ -135,12 +129,10 @@ class Incidents(Asking):
     ) -> Rows[Difference]:
         """What differs between two ids, times or accounts; without `code`, modules are not compared line by line."""
         when, ends = moment_of(at), (as_text(a), as_text(b))
-        return Rows(
+        return self._rows(
             Difference,
-            self._ask(
-                lambda seen: differences.differences(seen, *ends, script, account=account, at=when, code=code),
-                as_known_at,
-            ),
+            lambda seen: differences.differences(seen, *ends, script, account=account, at=when, code=code),
+            as_known_at,
         )
 
     def diff_stat(
@@ -169,9 +161,8 @@ class Incidents(Asking):
     ) -> Rows[Entrance]:
         """Every way into a script: `ledger reach --script`."""
         when = moment_of(at)
-        return Rows(
-            Entrance,
-            self._ask(lambda seen: entrances.entrances(seen, script, account=account, at=when), as_known_at),
+        return self._rows(
+            Entrance, lambda seen: entrances.entrances(seen, script, account=account, at=when), as_known_at
         )
 
     def calls(
@@ -184,7 +175,7 @@ class Incidents(Asking):
     ) -> Rows[Use]:
         """Which scripts use which, all of them, or what leads to a script and on from it; `drawing` draws it."""
         when = moment_of(at)
-        return Rows(Use, self._ask(lambda seen: callgraph.uses_of(seen, script, account=account, at=when), as_known_at))
+        return self._rows(Use, lambda seen: callgraph.uses_of(seen, script, account=account, at=when), as_known_at)
 
     def drawing(self, calls: Iterable[Use], form: str = "mermaid") -> str:
         """What `calls` found as text for `mermaid` or `dot`: `ledger reach --graph`."""
@@ -207,10 +198,7 @@ class Incidents(Asking):
         """Where and exactly when something was live: one of a module's SHA-256, TYPE:VALUE, NAME=VALUE, a secret's name, a date."""
         given = {"module": module, "binding": binding, "var": var, "secret": secret, "compat": compat}
         when, sought = moment_of(at), exposing.sought(given)
-        return Rows(
-            Exposure,
-            self._ask(lambda seen: exposing.exposure(seen, sought, account=account, at=when), as_known_at),
-        )
+        return self._rows(Exposure, lambda seen: exposing.exposure(seen, sought, account=account, at=when), as_known_at)
 
     def during(
         self,
@@ -227,14 +215,12 @@ class Incidents(Asking):
         """What changed in a window of time, and what stands out."""
         when, first, last = moment_of(at), moment_of(start), moment_of(end)
         only, without = tuple(rule), tuple(no_rule)
-        return Rows(
+        return self._rows(
             ChangedRow,
-            self._ask(
-                lambda seen: window.during(
-                    seen, first, last, account=account, at=when, only=only, without=without, only_marked=only_marked
-                ),
-                as_known_at,
+            lambda seen: window.during(
+                seen, first, last, account=account, at=when, only=only, without=without, only_marked=only_marked
             ),
+            as_known_at,
         )
 
     def schedule(
@@ -252,7 +238,7 @@ class Incidents(Asking):
             homes = account if script is None else [find_script(seen, script, account)]
             return scheduled.schedule(seen, when, script=script, account=homes)
 
-        return Rows(Scheduled, self._ask(ask, as_known_at))
+        return self._rows(Scheduled, ask, as_known_at)
 
     def stats(
         self,
@@ -264,9 +250,8 @@ class Incidents(Asking):
     ) -> Rows[AccountStats]:
         """How often accounts deploy, go back, and how fast."""
         when, first = moment_of(at), moment_of(since)
-        return Rows(
-            AccountStats,
-            self._ask(lambda seen: statistics.stats(seen, account=account, since=first, at=when), as_known_at),
+        return self._rows(
+            AccountStats, lambda seen: statistics.stats(seen, account=account, since=first, at=when), as_known_at
         )
 
     def secret_test(
@@ -281,9 +266,8 @@ class Incidents(Asking):
     ) -> Rows[HeldRow]:
         """Which versions and deployments held a value; nothing of it is kept."""
         when, tested = moment_of(at), value.encode() if isinstance(value, str) else value
-        return Rows(
-            HeldRow,
-            self._ask(lambda seen: secrettest.held(seen, script, name, tested, account=account, at=when), as_known_at),
+        return self._rows(
+            HeldRow, lambda seen: secrettest.held(seen, script, name, tested, account=account, at=when), as_known_at
         )
 
 

@@ -43,9 +43,8 @@ class States(Asking):
     ) -> Rows[ScriptRow]:
         """What is active, by whom, since when, how reached; with `deleted`, those gone too."""
         when = moment_of(at)
-        return Rows(
-            ScriptRow,
-            self._ask(lambda seen: questions.scripts(seen, account=account, at=when, deleted=deleted), as_known_at),
+        return self._rows(
+            ScriptRow, lambda seen: questions.scripts(seen, account=account, at=when, deleted=deleted), as_known_at
         )
 
     def script(
@@ -66,11 +65,10 @@ class States(Asking):
     ) -> Rows[DeploymentRow]:
         """The deployments of a script, newest first: all, or `limit` of them."""
         when = moment_of(at)
-        return Rows(
+        return self._rows(
             DeploymentRow,
-            self._ask(
-                lambda seen: questions.deployments(seen, script, account=account, at=when, limit=limit), as_known_at
-            ),
+            lambda seen: questions.deployments(seen, script, account=account, at=when, limit=limit),
+            as_known_at,
         )
 
     def versions(
@@ -84,11 +82,10 @@ class States(Asking):
     ) -> Rows[VersionRow]:
         """The versions of a script, newest first: all, or `limit` of them."""
         when = moment_of(at)
-        return Rows(
+        return self._rows(
             VersionRow,
-            self._ask(
-                lambda seen: questions.versions(seen, script, account=account, at=when, limit=limit), as_known_at
-            ),
+            lambda seen: questions.versions(seen, script, account=account, at=when, limit=limit),
+            as_known_at,
         )
 
     def show(self, id: str, *, as_known_at: When | None = None) -> ShownVersion | ShownDeployment | ShownEntry:
@@ -110,19 +107,15 @@ class States(Asking):
     ) -> Rows[HistoryRow]:
         """Every recorded change of a script, newest first."""
         when = moment_of(at)
-        return Rows(
-            HistoryRow,
-            self._ask(lambda seen: questions.history(seen, script, account=account, at=when, limit=limit), as_known_at),
+        return self._rows(
+            HistoryRow, lambda seen: questions.history(seen, script, account=account, at=when, limit=limit), as_known_at
         )
 
     def rejected(
         self, *, limit: int | None = None, account: Accounts = None, as_known_at: When | None = None
     ) -> Rows[RejectedRow]:
         """Records that became no change, newest first."""
-        return Rows(
-            RejectedRow,
-            self._ask(lambda seen: questions.rejected(seen, account=account, limit=limit), as_known_at),
-        )
+        return self._rows(RejectedRow, lambda seen: questions.rejected(seen, account=account, limit=limit), as_known_at)
 
     def notes(
         self,
@@ -133,9 +126,8 @@ class States(Asking):
         as_known_at: When | None = None,
     ) -> Rows[NoteRow]:
         """What operators noted, newest first."""
-        return Rows(
-            NoteRow,
-            self._ask(lambda seen: questions.notes(seen, account=account, subject=subject, limit=limit), as_known_at),
+        return self._rows(
+            NoteRow, lambda seen: questions.notes(seen, account=account, subject=subject, limit=limit), as_known_at
         )
 
     def fleet(

@@ -16,6 +16,8 @@ from cli.tables import printable
 
 if TYPE_CHECKING:
     from ledger.broker.cluster import Cluster
+    from ledger.log.gaps import AcceptedGap
+    from ledger.log.tail import ShardEnd
 
 __all__ = ["register"]
 
@@ -118,16 +120,7 @@ def accept_gap(
         cluster = _cluster(context, pairs, bootstrap)
         found = describe_topic(cluster, about.topic).topic_id
         accepting.check_gap_at_broker(gap, found, start_offsets(cluster, about.topic)[partition])
-    count = last + 1 - first
-    say(
-        printable(
-            f"lost: {count} record{'s' * (count > 1)} of partition {partition} of {about.topic}, offsets {first} to {last}"
-        )
-    )
-    say(
-        f"before them: {end.size} entries"
-        + ("" if end.recorded_at is None else f", the last recorded at {end.recorded_at}")
-    )
+    _say_lost(gap, about.topic, end)
     if bootstrap is None:
         say("the broker was not asked: with --bootstrap it is")
     if dry_run:
@@ -136,6 +129,14 @@ def accept_gap(
         say(printable(f"accepted by {gap.accepted_by}: run the worker again, it goes on at offset {last + 1}"))
     else:
         say(printable(f"accepted before by {gap.accepted_by}, word for word: nothing was written"))
+
+
+def _say_lost(gap: "AcceptedGap", topic: str, end: "ShardEnd") -> None:
+    count = gap.to + 1 - gap.from_
+    records = f"{count} record{'s' * (count > 1)} of partition {gap.partition} of {topic}"
+    say(printable(f"lost: {records}, offsets {gap.from_} to {gap.to}"))
+    last = "" if end.recorded_at is None else f", the last recorded at {end.recorded_at}"
+    say(f"before them: {end.size} entries{last}")
 
 
 def _cluster(context: typer.Context, pairs: list[str] | None, bootstrap: str) -> "Cluster":

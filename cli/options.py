@@ -15,9 +15,12 @@ __all__ = [
     "Keys",
     "KnownAt",
     "Ledger",
+    "MaxRows",
+    "Memory",
     "Output",
     "Quorum",
     "Set",
+    "Timeout",
     "Witness",
     "chosen_format",
     "examples",
@@ -92,6 +95,16 @@ Output = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", min=0.1, max=86_400, metavar="SECONDS", help="Stop a statement after so long."),
+]
+Memory = Annotated[
+    int, typer.Option("--memory", min=50, max=1_000_000, metavar="MB", help="Stop it where it needs more.")
+]
+MaxRows = Annotated[
+    int, typer.Option("--max-rows", min=1, max=1_000_000_000, metavar="N", help="Refuse a longer answer.")
+]
 
 Witness = Annotated[
     list[str] | None,

@@ -15,11 +15,24 @@ import typer
 from cli.files import check_absent, write_file
 from cli.messages import say
 from cli.opening import opened
-from cli.options import Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples
+from cli.options import (
+    Format,
+    Json,
+    Keys,
+    KnownAt,
+    Ledger,
+    MaxRows,
+    Memory,
+    Output,
+    Timeout,
+    chosen_format,
+    examples,
+)
 from cli.output import emit_rows
 from cli.progress import counting
 from cli.tables import printable
 from ledger.errors import UsageError
+from ledger.query.columnnames import distinct_names
 
 if TYPE_CHECKING:
     from ledger.query.opened import OpenLedger
@@ -29,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["emit_result", "register"]
 
 _ENDINGS: Final = {".parquet": None, ".csv": Format.csv, ".json": Format.json, ".jsonl": Format.jsonl}
+_HELPED: Final = ("view", "column", "type", "meaning")
 _MANY_SHARDS: Final = 8
 
 
@@ -80,15 +94,9 @@ def sql(
             help="Write query, digest of the rows and checkpoints there, signed: `ledger check` asks it again.",
         ),
     ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, max=86_400, metavar="SECONDS", help="Stop it after so long.")
-    ] = 60.0,
-    memory: Annotated[
-        int, typer.Option("--memory", min=50, max=1_000_000, metavar="MB", help="Stop it where it needs more.")
-    ] = 1000,
-    max_rows: Annotated[
-        int, typer.Option("--max-rows", min=1, max=1_000_000_000, metavar="N", help="Refuse a longer answer.")
-    ] = 100_000,
+    timeout: Timeout = 60.0,
+    memory: Memory = 1000,
+    max_rows: MaxRows = 100_000,
     known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,
@@ -113,9 +121,7 @@ def sql(
     values = parse_parameters(parameters or ())
     with opened(ledger, keys, known_at) as found:
         if views:
-            helped = describe_views(found)
-            names = ("view", "column", "type", "meaning")
-            emit_rows(names, [[getattr(row, name) for name in names] for row in helped], chosen)
+            emit_rows(_HELPED, [[getattr(row, name) for name in _HELPED] for row in describe_views(found)], chosen)
             return
         limits, text = Limits(seconds=timeout, memory_mb=memory, rows=max_rows), _statement(statement, file)
         if binding is not None:
@@ -160,7 +166,7 @@ def emit_result(result: "Result", chosen: Format) -> None:
     rows = (
         [_parsed(value) if json_ else value for value, json_ in zip(row, is_json, strict=True)] for row in result.rows
     )
-    emit_rows(_distinct(result.columns), rows, chosen)
+    emit_rows(distinct_names(result.columns), rows, chosen)
 
 
 def _write(
@@ -246,13 +252,3 @@ def _statement(statement: str | None, file: Path | None) -> str:
 
 def _parsed(value: Any) -> Any:
     return None if value is None else json.loads(value)
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Column names as JSON members: of several that are alike the later ones get a number."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return distinct

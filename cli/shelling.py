@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.messages import complain, say
-from cli.options import Format, Json, Keys, KnownAt, Ledger, Output, chosen_format, examples
+from cli.options import (
+    Format,
+    Json,
+    Keys,
+    KnownAt,
+    Ledger,
+    MaxRows,
+    Memory,
+    Output,
+    Timeout,
+    chosen_format,
+    examples,
+)
 from cli.tables import printable
 from ledger.errors import LedgerError, UsageError
 
@@ -35,15 +47,9 @@ def register(app: typer.Typer) -> None:
 def shell(
     ledger: Ledger,
     no_history: Annotated[bool, typer.Option("--no-history", help="Read and keep no history.")] = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, max=86_400, metavar="SECONDS", help="Stop a statement after so long.")
-    ] = 60.0,
-    memory: Annotated[
-        int, typer.Option("--memory", min=50, max=1_000_000, metavar="MB", help="Stop it where it needs more.")
-    ] = 1000,
-    max_rows: Annotated[
-        int, typer.Option("--max-rows", min=1, max=1_000_000_000, metavar="N", help="Refuse a longer answer.")
-    ] = 100_000,
+    timeout: Timeout = 60.0,
+    memory: Memory = 1000,
+    max_rows: MaxRows = 100_000,
     known_at: KnownAt = None,
     keys: Keys = None,
     output: Output = Format.table,

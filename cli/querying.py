@@ -5,7 +5,7 @@
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -36,7 +36,6 @@ from ledger.query.columnnames import distinct_names
 
 if TYPE_CHECKING:
     from ledger.query.opened import OpenLedger
-    from ledger.query.resting import Rest
     from ledger.query.sql import Limits, Result
 
 __all__ = ["emit_result", "register"]
@@ -113,7 +112,6 @@ def sql(
     --bind the ledger's key signs the answer with them, where its keys are; the statement must have one answer (no clock, no chance).
     """
     from ledger.query.parameters import parse_parameters
-    from ledger.query.resting import rests_on
     from ledger.query.sql import Limits, describe_views, run_sql
 
     chosen = chosen_format(output, as_json)
@@ -130,7 +128,7 @@ def sql(
             emit_result(run_sql(found, text, limits, values), chosen)
         else:
             _write(found, text, limits, values, into, replace=force)
-        _say_rests(rests_on(found))
+        _say_rests(found)
 
 
 def _check_output(into: Path | None, binding: Path | None, *, force: bool, views: bool) -> None:
@@ -217,7 +215,10 @@ def _save(into: Path, data: bytes, rows: int, *, replace: bool) -> None:
     say(f"wrote {_count(rows, 'row', 'rows')} to {printable(str(into))}")
 
 
-def _say_rests(rests: "Sequence[Rest]") -> None:
+def _say_rests(found: "OpenLedger") -> None:
+    from ledger.query.resting import rests_on
+
+    rests = rests_on(found)
     if len(rests) > _MANY_SHARDS:
         sizes = " ".join(f"{rest.shard}:{rest.size}" for rest in rests)
         say(f"rests on {len(rests)} checkpoints (shard:size, see `ledger checkpoint`): {sizes}")

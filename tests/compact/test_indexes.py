@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.compute as pc
 import pytest
 
 from ledger.compact import indexing
 from ledger.errors import StoreError
 from ledger.log.indexes import Indexed, index_names, indexes_of
-from ledger.query.atonce import fleet_table, script_at
+from ledger.pyapi.fleettable import fleet_table
 from ledger.query.fleet import fleet_at
 from ledger.query.opened import open_ledger
-from ledger.query.questions import scripts
+from ledger.query.questions import one_script, scripts
 from ledger.query.rows import rows, state_rows
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
@@ -239,6 +240,10 @@ def test_damaged_renamed_and_strange_indexes_are_found(good: Log) -> None:
 _SHOWN: Final = ("account", "script", "deployment", "number", "versions", "since")
 
 
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"versions": dict(row["versions"]), "since": row["since"].astimezone(UTC)}
+
+
 def _state(root: Path, moment: datetime, known_at: datetime | None) -> Any:
     with open_ledger(str(root), known_at=known_at) as ledger:
         fleet = fleet_at(ledger, moment, deleted=True)
@@ -246,12 +251,12 @@ def _state(root: Path, moment: datetime, known_at: datetime | None) -> Any:
         whole = rows(ledger, "SELECT * FROM scripts_at($at) ORDER BY account, script", at=moment)
         near = state_rows(ledger, moment, "SELECT * FROM _states('_near', $at) ORDER BY account, script", at=moment)
         assert near == whole
-        found = fleet_table(ledger, moment).fetchall()
         active = [row for row in whole if row["state"] == "active"]
-        assert [row[:6] for row in found] == [tuple(row[name] for name in _SHOWN) for row in active]
+        table = fleet_table(ledger, moment).filter(pc.field("state") == "active").select(_SHOWN)
+        assert [_plain(row) for row in table.to_pylist()] == [{name: row[name] for name in _SHOWN} for row in active]
         for row in whole[::5]:
-            one = script_at(ledger, row["account"], row["script"], moment)
-            assert (one and one["deployment"]) == (row["deployment"] if row["state"] == "active" else None)
+            one = one_script(ledger, row["script"], account=row["account"], at=moment)
+            assert (one.state, one.deployment) == (row["state"], row["deployment"])
         return fleet, listed
 
 

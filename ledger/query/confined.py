@@ -15,11 +15,11 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger.errors import LedgerError, UsageError
 
-__all__ = ["GRACE_SECONDS", "outcome_of", "run_confined"]
+__all__ = ["GRACE_SECONDS", "outcome_of", "result_of", "run_confined"]
 
 T = TypeVar("T")
 
@@ -74,12 +74,8 @@ def run_confined(work: Callable[[], T], *, seconds: float, memory_bytes: int) ->
         )
     if not answer:
         raise UsageError(*_TOO_MUCH_MEMORY)
-    done, result, failure = pickle.loads(answer)  # noqa: S301 (written by our own child)
-    if not done:
-        kind, arguments = failure
-        raise kind(*arguments)
-    answered: T = result
-    return answered
+    result: T = result_of(answer)
+    return result
 
 
 def _be_child(work: Callable[[], T], writing: int, watched: int, memory_bytes: int) -> None:
@@ -91,7 +87,7 @@ def _be_child(work: Callable[[], T], writing: int, watched: int, memory_bytes: i
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         resource.setrlimit(resource.RLIMIT_DATA, (_mapped_bytes() + memory_bytes + OVERHEAD_BYTES,) * 2)
         with open(writing, "wb") as pipe:
-            pipe.write(pickle.dumps(outcome_of(work)))
+            pipe.write(outcome_of(work))
         status = 0
     finally:
         os._exit(status)
@@ -111,16 +107,28 @@ def _end_with_parent(watched: int) -> None:
     os._exit(1)
 
 
-def outcome_of(work: Callable[[], T]) -> tuple[bool, T | None, tuple[type[LedgerError], tuple[str, str, str]] | None]:
-    """Whether it was done, its result, and the error as what can be pickled."""
+def outcome_of(work: Callable[[], object]) -> bytes:
+    """What became of some work, for the process that asked for it: the result, or the error as what can be pickled."""
+    done: object = None
+    failure: tuple[type[LedgerError], tuple[str, str, str]] | None = None
     try:
-        return True, work(), None
+        done = work()
     except LedgerError as error:
-        return False, None, (type(error), (error.code, error.message, error.hint))
+        failure = type(error), (error.code, error.message, error.hint)
     except MemoryError:
-        return False, None, (UsageError, _TOO_MUCH_MEMORY)
+        failure = UsageError, _TOO_MUCH_MEMORY
     except Exception as error:  # noqa: BLE001 - told as what it is, or a mistake of ours would be taken for a lack of memory
-        return False, None, (LedgerError, ("internal", f"{type(error).__name__}: {error}", ""))
+        failure = LedgerError, ("internal", f"{type(error).__name__}: {error}", "")
+    return pickle.dumps((done, failure))
+
+
+def result_of(outcome: bytes) -> Any:
+    """The result in what `outcome_of` gave, which a process of ours has written; raises the error that is there instead."""
+    result, failure = pickle.loads(outcome)  # noqa: S301 (written by our own process)
+    if failure is not None:
+        kind, arguments = failure
+        raise kind(*arguments)
+    return result
 
 
 def _read_until(reading: int, deadline: float) -> bytes | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Final, TypeVar
 
 from ledger.errors import LedgerError, StoreError
-from ledger.query.confined import GRACE_SECONDS, outcome_of, run_confined
+from ledger.query.confined import GRACE_SECONDS, outcome_of, result_of, run_confined
 
 __all__ = ["Helper", "is_alone", "run_beside"]
 
@@ -72,12 +72,8 @@ class Helper:
             if answer is None:
                 self._close()
                 raise StoreError("no_helper", "the process that asks for this one has ended", "ask again")
-        done, result, failure = pickle.loads(answer)  # noqa: S301 (written by our own helper)
-        if not done:
-            kind, arguments = failure
-            raise kind(*arguments)
-        answered: T = result
-        return answered
+        result: T = result_of(answer)
+        return result
 
     def close(self) -> None:
         """End it, and what it has under way."""
@@ -123,8 +119,8 @@ def serve(life: int) -> None:
     threading.Thread(target=_end_with_program, args=(life,), daemon=True).start()
     while (request := _read_message(sys.stdin.buffer)) is not None:
         work, seconds, memory_bytes = pickle.loads(request)  # noqa: S301 (written by our own program)
-        done = outcome_of(lambda: run_confined(work, seconds=seconds, memory_bytes=memory_bytes))  # noqa: B023
-        _write_message(sys.stdout.buffer, pickle.dumps(done))
+        outcome = outcome_of(lambda: run_confined(work, seconds=seconds, memory_bytes=memory_bytes))  # noqa: B023
+        _write_message(sys.stdout.buffer, outcome)
 
 
 def _end_with_program(life: int) -> None:

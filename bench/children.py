@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ import msgspec
 
 from bench.workers import ROOT, environment
 
-__all__ = ["measured_by", "own_bytes", "resident_bytes"]
+__all__ = ["measured_by", "own_bytes", "printed_by", "resident_bytes"]
 
 T = TypeVar("T")
 
@@ -22,8 +23,13 @@ def measured_by(module: str, result: type[T], *arguments: str | Path, timeout_s:
     Raises:
         subprocess.SubprocessError: it failed, or took longer than `timeout_s` seconds.
     """
+    return msgspec.json.decode(printed_by([sys.executable, "-m", module, *arguments], timeout_s), type=result)
+
+
+def printed_by(command: Sequence[str | Path], timeout_s: float) -> bytes:
+    """What a command prints; raises as `measured_by`."""
     ended = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        command,
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -31,7 +37,7 @@ def measured_by(module: str, result: type[T], *arguments: str | Path, timeout_s:
         timeout=timeout_s,
         check=True,
     )
-    return msgspec.json.decode(ended.stdout, type=result)
+    return ended.stdout
 
 
 def resident_bytes() -> int:

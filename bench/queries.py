@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
+from bench.children import printed_by
 from bench.fleetload import Fleet, FleetLoad
 from bench.histories import real_histories
-from bench.workers import ROOT, environment
 
 __all__ = ["COMMAND", "DAY", "MOMENT", "Question", "Subjects", "choose", "questions"]
 
@@ -111,14 +110,4 @@ def _namespace() -> str:
 
 
 def _ask(ledger: Path, *arguments: str) -> Any:
-    asked = [*COMMAND, *arguments, "--ledger", str(ledger), "--json"]
-    ended = subprocess.run(
-        asked,
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        timeout=_TIMEOUT_S,
-        check=True,
-    )
-    return json.loads(ended.stdout)
+    return json.loads(printed_by([*COMMAND, *arguments, "--ledger", str(ledger), "--json"], _TIMEOUT_S))

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
-from bench.children import measured_by
+from bench.children import measured_by, printed_by
 from bench.fleetledger import FleetLedger, fleet_ledger, fleet_name
 from bench.fleetload import Fleet
 from bench.machine import machine
@@ -22,7 +21,7 @@ from bench.queryreport import Asked, Beside, QueryReport, Run, Size, query_goals
 from bench.querysame import joined, plain_rows
 from bench.querywarm import Warm
 from bench.tables import now
-from bench.workers import ROOT, environment
+from bench.workers import ROOT
 
 RESULTS: Final = ROOT / "bench" / "results" / "query.json"
 CACHE: Final = ROOT / ".cache" / "fleets"
@@ -137,16 +136,7 @@ def _cold(command: Sequence[str], runs: int) -> Run:
 
 
 def _printed(command: Sequence[str]) -> Any:
-    ended = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        timeout=_TIMEOUT_S,
-        check=True,
-    )
-    return json.loads(ended.stdout)
+    return json.loads(printed_by(command, _TIMEOUT_S))
 
 
 def _proportions(options: argparse.Namespace) -> dict[str, int]:

@@ -10,8 +10,9 @@ from typing import Final, NoReturn
 
 from consumers.settings import Settings
 from ledger.broker.cluster import Cluster
-from ledger.config.catalog import CATALOG, Kind
+from ledger.config.catalog import CATALOG
 from ledger.config.resolving import Configuration, load
+from ledger.config.setting import Kind
 from ledger.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LedgerError, UsageError
 from ledger.logs import Log
 

@@ -1,58 +1,11 @@
 """Every setting that flags, environment and file have in common: name, type, limits, default. Pure."""
 
-from enum import StrEnum
 from typing import Any, Final
 
-import msgspec
+from ledger.config.apisettings import API
+from ledger.config.setting import Kind, Setting
 
-__all__ = ["CATALOG", "SECTIONS", "Kind", "Setting", "find"]
-
-
-class Kind(StrEnum):
-    """What a value is."""
-
-    text = "text"
-    path = "path"
-    """A file or directory; in the file it is relative to where the file is. What has `://` in it stays as it is."""
-    secret = "secret"
-    """Text that is shown nowhere and refused on the command line."""
-    command = "command"
-    choice = "choice"
-    flag = "flag"
-    integer = "integer"
-    number = "number"
-
-
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting."""
-
-    name: str
-    """Unique; the key in the file."""
-    section: str
-    """The table of the file in which it stands; empty at its top."""
-    kind: Kind
-    help: str
-    default: Any = None
-    option: str | None = None
-    """The option of its own that commands have for it."""
-    has_namesakes: bool = False
-    """Whether other commands have an option of that name which is none of the setting: then the setting's names the variable too."""
-    env: str = ""
-    """The environment variable; `LEDGER_` and the name where empty."""
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    example: str = ""
-    """A value as TOML, where the default is no example."""
-
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return self.env or f"LEDGER_{self.name.upper()}"
-
-    @property
-    def is_secret(self) -> bool:
-        """Whether its value is shown nowhere."""
-        return self.kind is Kind.secret
+__all__ = ["CATALOG", "SECTIONS", "find"]
 
 
 SECTIONS: Final = {
@@ -77,10 +30,6 @@ def _broker(name: str, kind: Kind, help: str, **more: Any) -> Setting:
 
 def _worker(name: str, kind: Kind, help: str, **more: Any) -> Setting:
     return Setting(name=name, section="worker", kind=kind, help=help, **more)
-
-
-def _api(name: str, kind: Kind, help: str, **more: Any) -> Setting:
-    return Setting(name=name, section="api", kind=kind, help=help, **more)
 
 
 CATALOG: Final = (
@@ -311,108 +260,7 @@ CATALOG: Final = (
         default=60.0,
         minimum=0.1,
     ),
-    _api(
-        "api_host",
-        Kind.text,
-        "the address at which the HTTP API listens",
-        option="--host",
-        has_namesakes=True,
-        default="127.0.0.1",
-    ),
-    _api(
-        "api_port",
-        Kind.integer,
-        "its port; 0 takes a free one",
-        option="--port",
-        has_namesakes=True,
-        default=7480,
-        minimum=0,
-    ),
-    _api(
-        "trusted_proxies",
-        Kind.text,
-        "addresses of proxies whose X-Forwarded-For says where a request is from, with commas between; default: nobody's",
-        example='"10.0.0.7"',
-    ),
-    _api(
-        "audit_dir",
-        Kind.path,
-        "directory of the audit trail; default: audit/ in a local ledger",
-        option="--audit-dir",
-        example='"./audit-trail"',
-    ),
-    _api("max_connections", Kind.integer, "connections at once; more are refused", default=1000, minimum=1),
-    _api(
-        "max_header_bytes",
-        Kind.integer,
-        "bytes of a request's line and headers together",
-        default=32 << 10,
-        minimum=1,
-    ),
-    _api("max_body_bytes", Kind.integer, "bytes of a request's body", default=64 << 20, minimum=1),
-    _api(
-        "header_timeout_s",
-        Kind.number,
-        "seconds that a request's headers may take to arrive,",
-        default=10.0,
-        minimum=0.1,
-    ),
-    _api("body_timeout_s", Kind.number, "that its body may take,", default=60.0, minimum=0.1),
-    _api(
-        "answer_timeout_s",
-        Kind.number,
-        "and that all of it may take, the answer included; streams are without this limit",
-        default=120.0,
-        minimum=0.1,
-    ),
-    _api(
-        "idle_timeout_s",
-        Kind.number,
-        "seconds that a connection may stay open between requests",
-        default=30.0,
-        minimum=1,
-    ),
-    _api(
-        "entry_timeout_s",
-        Kind.number,
-        "seconds that the answer to a change waits for its entry",
-        default=60.0,
-        minimum=0.1,
-    ),
-    _api(
-        "platform_zones",
-        Kind.text,
-        "zones that wrangler may find by name, NAME=ID with commas between; default: none",
-        example='"acme.example=023e105f4ecef8ad9ca31a8372d0c353"',
-    ),
-    _api(
-        "platform_subdomain",
-        Kind.text,
-        "the account's subdomain of workers.dev, as wrangler is told it",
-        default="workers",
-    ),
-    _api(
-        "token_rate",
-        Kind.number,
-        "requests a second of a token that has no limit of its own,",
-        default=20_000.0,
-        minimum=0.01,
-    ),
-    _api("token_burst", Kind.number, "and how many of them may come at once", default=20_000.0, minimum=1),
-    _api(
-        "token_check_s",
-        Kind.number,
-        "seconds between looks which tokens were made or revoked",
-        default=0.5,
-        minimum=0.05,
-    ),
-    _api(
-        "finish_timeout_s",
-        Kind.number,
-        "seconds to finish what is being answered when told to stop",
-        default=15.0,
-        minimum=1,
-    ),
+    *API,
 )
 """All settings, in the order in which they are shown."""
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ledger.config.catalog import SECTIONS, Kind, find
+from ledger.config.catalog import SECTIONS, find
+from ledger.config.setting import Kind
 from ledger.config.values import from_value, unknown
 from ledger.errors import UsageError
 

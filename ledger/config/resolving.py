@@ -7,8 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from ledger.broker.cluster import Cluster, Mechanism, Protocol, Secret
-from ledger.config.catalog import CATALOG, Setting, find
+from ledger.config.catalog import CATALOG, find
 from ledger.config.files import FileValue, found_file, is_open_to_others, read_file, read_secret
+from ledger.config.setting import Setting
 from ledger.config.values import from_text, from_value, unknown
 from ledger.errors import UsageError
 

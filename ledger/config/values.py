@@ -4,7 +4,8 @@ import math
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
-from ledger.config.catalog import CATALOG, SECTIONS, Kind, Setting, find
+from ledger.config.catalog import CATALOG, SECTIONS, find
+from ledger.config.setting import Kind, Setting
 from ledger.errors import UsageError
 
 __all__ = ["from_text", "from_value", "unknown"]

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from ledger.broker.cluster import Cluster, Mechanism, Protocol, Secret
-from ledger.config.catalog import CATALOG, Setting
+from ledger.config.catalog import CATALOG
 from ledger.config.resolving import load
+from ledger.config.setting import Setting
 from ledger.errors import UsageError
 
 FILE = """\

@@ -33,6 +33,12 @@ __all__ = ["HANDLERS"]
 MAX_EXAMPLES = 1000
 
 
+First = Annotated[str, Parameter(description="A time, an account, or the beginning of a deployment's or version's id.")]
+Second = Annotated[str, Parameter(description="Likewise.")]
+OnlyScript = Annotated[str | None, Parameter(description="Of times and accounts: only this script.")]
+WithTexts = Annotated[bool, Parameter(description="Whether the texts of modules are compared.")]
+
+
 @asks("/at", "The whole fleet as it was at a time")
 async def at(
     listed: Listed,
@@ -47,10 +53,10 @@ async def at(
 @asks("/diff", "What differs between two ids, times or accounts")
 async def diff(
     listed: Listed,
-    a: Annotated[str, Parameter(description="A time, an account, or the beginning of a deployment's or version's id.")],
-    b: Annotated[str, Parameter(description="Likewise.")],
-    script: Annotated[str | None, Parameter(description="Of times and accounts: only this script.")] = None,
-    code: Annotated[bool, Parameter(description="Whether the texts of modules are compared.")] = True,
+    a: First,
+    b: Second,
+    script: OnlyScript = None,
+    code: WithTexts = True,
 ) -> Response[list[Difference]]:
     """Name by name with the values before and after; modules line by line where the ledger has both texts."""
     return await answer_rows(listed, _differences(listed, a, b, script, code=code))
@@ -59,10 +65,10 @@ async def diff(
 @asks("/diff/stat", "How much differs, script by script")
 async def diff_stat(
     listed: Listed,
-    a: Annotated[str, Parameter(description="A time, an account, or the beginning of a deployment's or version's id.")],
-    b: Annotated[str, Parameter(description="Likewise.")],
-    script: Annotated[str | None, Parameter(description="Of times and accounts: only this script.")] = None,
-    code: Annotated[bool, Parameter(description="Whether the texts of modules are compared.")] = True,
+    a: First,
+    b: Second,
+    script: OnlyScript = None,
+    code: WithTexts = True,
 ) -> Response[list[DifferenceStat]]:
     """The same, counted."""
     ask = _differences(listed, a, b, script, code=code)

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import signal
 import socket
 import subprocess
@@ -32,11 +31,11 @@ from ledger.logs import Log
 from ledger.storage.local import LocalStore
 from tests.log.rig import Log as MadeLog
 from tests.log.rig import append, story
+from tests.processes import ROOT, TIMEOUT_S, started
+from tests.processes import environment as clean_environment
 
 __all__ = ["ROOT", "TIMEOUT_S", "Answer", "Server", "answering", "make_token", "said", "serving", "write_ledger"]
 
-ROOT: Final = Path(__file__).parents[2]
-TIMEOUT_S: Final = 30
 _OWN_ROUTES: Final = app.all_routes
 
 
@@ -109,26 +108,11 @@ class Server:
 def serving(ledger: Path, *arguments: str, at_most_s: float = 20 * TIMEOUT_S, **environment: str) -> Iterator[Server]:
     """`ledger serve` as a process at a free port; killed after so many seconds, lest a test that hangs leave it behind."""
     command = [sys.executable, "-m", "cli", "serve", "--ledger", str(ledger), "--port", "0", *arguments]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
-    running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=clean | environment
-    )
-    timer = threading.Timer(at_most_s, running.kill)
-    timer.start()
-    try:
+    with started(command, clean_environment(**environment), at_most_s=at_most_s) as running:
         assert running.stdout is not None
         url = running.stdout.readline().strip()
         assert url.startswith("http://"), running.communicate(timeout=TIMEOUT_S)
         yield Server(running, url)
-    finally:
-        timer.cancel()
-        if running.poll() is None:
-            running.send_signal(signal.SIGTERM)
-        try:
-            running.communicate(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.communicate()
 
 
 @contextmanager

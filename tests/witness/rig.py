@@ -1,7 +1,5 @@
 """What the tests of witnesses share: ledgers that grow and fork, witnesses in this process and as processes, fake ones."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -25,11 +23,10 @@ from ledger.witness.service import WitnessService
 from ledger.witness.state import LogStates
 from ledger.witness.tree import SignedTree, read_tree
 from tests.log.rig import SHARD, Log, append, code, event, record
+from tests.processes import TIMEOUT_S, environment, started
 
-ROOT: Final = Path(__file__).parents[2]
 SIGNER: Final = WitnessSigner("witness.example/w1", bytes([9]) * 32)
 SECOND: Final = WitnessSigner("witness.example/w2", bytes([10]) * 32)
-TIMEOUT_S: Final = 30
 
 Respond = Callable[[bytes], bytes]
 
@@ -166,28 +163,6 @@ def submit(url: str, request: AddCheckpoint | bytes) -> Reply:
 def process(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
     """`ledger witness serve` as a process at a free port: the process, its URL and its vkey."""
     command = [sys.executable, "-m", "cli", "witness", "serve", "--port", "0", *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
-    with started(command, environment) as running:
+    with started(command, environment()) as running:
         assert running.stdout is not None
         yield running, running.stdout.readline().strip(), running.stdout.readline().strip()
-
-
-@contextmanager
-def started(command: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """A process that ends with the block, whatever happens."""
-    running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
-    )
-    timer = threading.Timer(TIMEOUT_S, running.kill)
-    timer.start()
-    try:
-        yield running
-    finally:
-        timer.cancel()
-        if running.poll() is None:
-            running.send_signal(signal.SIGTERM)
-        try:
-            running.communicate(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.communicate()

@@ -25,7 +25,8 @@ from ledger.storage import layout
 from ledger.witness.stored import cosigned_checkpoint, cosigned_sizes
 from tests.kafka.rig import require
 from tests.log.rig import SHARD
-from tests.witness.rig import SIGNER, TIMEOUT_S, grow, new_log, pushed, same_name_and_key, started
+from tests.processes import TIMEOUT_S, started
+from tests.witness.rig import SIGNER, grow, new_log, pushed, same_name_and_key
 
 LITEWITNESS: Final = "filippo.io/torchwood/cmd/litewitness@v0.9.0"
 SCHEMA: Final = """

@@ -17,9 +17,8 @@ from ledger.storage.local import LocalStore
 from ledger.witness.registry import add_witness
 from ledger.witness.stored import cosigned_checkpoint
 from tests.log.rig import SHARD, Log
+from tests.processes import ROOT, TIMEOUT_S, started
 from tests.witness.rig import (
-    ROOT,
-    TIMEOUT_S,
     forget_witnesses,
     grow,
     logs_of,
@@ -27,7 +26,6 @@ from tests.witness.rig import (
     process,
     pushed,
     same_name_and_key,
-    started,
     witness,
 )
 

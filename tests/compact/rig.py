@@ -1,7 +1,9 @@
 """What the tests of compaction share."""
 
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, Final
 from ledger.compact.compacting import Compacted, Policy, compact_shard
 from ledger.log.packfile import database, quoted
 from ledger.log.reader import ShardReader
+from ledger.log.records import Record
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
 from ledger.storage.memory import MemoryStore
@@ -110,3 +113,27 @@ def on_disk(log: Log, root: Path) -> Path:
 def lines_of(seen: Sequence[tuple[int, list[bytes], bytes]]) -> list[bytes]:
     """The entries."""
     return [line for _, lines, _ in seen for line in lines]
+
+
+@contextmanager
+def written_and_compacted(log: Log, records: Sequence[Record]) -> Iterator[list[BaseException]]:
+    """While the block runs a writer appends these records, and compaction follows it; what fails is raised at its end, and listed before."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            writer = log.open()
+            for start in range(0, len(records), 5):
+                append(writer, records[start : start + 5])
+                if start % 40 == 30:
+                    compact(log, pack=20)
+        except BaseException as error:  # noqa: BLE001 - for the test to raise
+            failures.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield failures
+    finally:
+        worker.join(60)
+    assert not failures

@@ -23,7 +23,7 @@ from ledger.model.entries import decode_entry
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
 from ledger.storage.memory import MemoryStore
-from tests.compact.rig import compact, new_log
+from tests.compact.rig import compact, new_log, written_and_compacted
 from tests.log.rig import SHARD, Log, append, code, event, record, story
 from tests.worker.rig import wait_until
 
@@ -118,24 +118,9 @@ def test_compaction_changes_nothing(tmp_path: Path, *, behind: bool) -> None:
 def test_a_writer_and_a_compaction_at_once(tmp_path: Path) -> None:
     """Nothing is lost or doubled."""
     log = new_log(LocalStore(tmp_path), 10)
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            writer = log.open()
-            for start in range(10, 200, 5):
-                append(writer, RECORDS[start : start + 5])
-                if start % 40 == 0:
-                    compact(log, pack=20)
-        except BaseException as error:  # noqa: BLE001 - for the test to raise
-            failures.append(error)
-
     with opened(log) as live:
-        worker = threading.Thread(target=work)
-        worker.start()
-        seen = asyncio.run(first_entries(live, 190, {SHARD: 10}))
-        worker.join(60)
-        assert not failures
+        with written_and_compacted(log, RECORDS[10:200]):
+            seen = asyncio.run(first_entries(live, 190, {SHARD: 10}))
         check(live, log)
     assert [index for _, index, _ in seen] == list(range(10, 200))
 

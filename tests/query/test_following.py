@@ -1,6 +1,5 @@
 """Following the log: every entry once, in order, over segments and packs and while both change."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from ledger.query.following import Follower
 from ledger.query.opened import open_ledger
 from ledger.storage import layout
 from ledger.storage.local import LocalStore
-from tests.compact.rig import compact, new_log
+from tests.compact.rig import compact, new_log, written_and_compacted
 from tests.log.rig import SHARD, Log, append, story
 from tests.query.build import START, entry, write_ledger, write_segment
 
@@ -82,27 +81,12 @@ def test_compaction_in_the_middle_of_reading_changes_nothing(tmp_path: Path) -> 
 def test_nothing_is_lost_or_doubled_while_a_writer_and_a_compaction_run(tmp_path: Path) -> None:
     """All three at once."""
     log = new_log(LocalStore(tmp_path), 10)
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            writer = log.open()
-            for start in range(10, 200, 5):
-                append(writer, RECORDS[start : start + 5])
-                if start % 40 == 0:
-                    compact(log, pack=20)
-        except BaseException as error:  # noqa: BLE001 - for the test to raise
-            failures.append(error)
-
-    worker = threading.Thread(target=work)
     with following(tmp_path) as follower:
-        worker.start()
         seen: list[WatchRow] = []
-        deadline = time.monotonic() + 60
-        while len(seen) < 190 and not failures and time.monotonic() < deadline:
-            seen += follower.further()
-        worker.join(60)
-        assert not failures
+        with written_and_compacted(log, RECORDS[10:200]) as failures:
+            deadline = time.monotonic() + 60
+            while len(seen) < 190 and not failures and time.monotonic() < deadline:
+                seen += follower.further()
         assert indexes([*seen, *follower.further()]) == list(range(10, 200))
 
 

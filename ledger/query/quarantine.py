@@ -34,10 +34,10 @@ DROP: Final = "drop"
 REPLACE: Final = "replace"
 
 _ACCEPTED: Final = """
-SELECT shard, "index", account, source, beside.event.id AS event_id, recorded_at, outcome
-FROM _log JOIN _beside AS beside USING (shard, "index")
+SELECT shard, "index", account, source, event.id AS event_id, recorded_at, outcome
+FROM _whole
 WHERE outcome NOT IN ('rejected', 'duplicate') AND source IN (SELECT source FROM rejected)
-  AND (source, beside.event.id) IN (SELECT (source, event_id) FROM rejected)
+  AND (source, event.id) IN (SELECT (source, event_id) FROM rejected)
 ORDER BY recorded_at, shard, "index"
 """
 
@@ -48,10 +48,10 @@ ORDER BY recorded_at, shard, "index"
 """
 
 _REPLACED: Final = """
-SELECT shard, "index", source, beside.event.id AS event_id, outcome
-FROM _log JOIN _beside AS beside USING (shard, "index")
+SELECT shard, "index", source, event.id AS event_id, outcome
+FROM _whole
 WHERE outcome NOT IN ('rejected', 'duplicate') AND source IN (SELECT detail ->> 'source' FROM notes WHERE action = 'replace')
-  AND (source, beside.event.id) IN (SELECT (detail ->> 'source', detail ->> 'id') FROM notes WHERE action = 'replace')
+  AND (source, event.id) IN (SELECT (detail ->> 'source', detail ->> 'id') FROM notes WHERE action = 'replace')
 """
 
 

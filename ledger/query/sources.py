@@ -28,13 +28,20 @@ WHERE id IS NOT NULL AND _seen(shard, "index", account, recorded_at)
 """
 _OPEN: Final = ("event", "origin", "reason")
 """What an index has of few entries only."""
+_IN_TEXT: Final = {
+    "account_index": "e.account_index",
+    "account_prev": "e.account_prev",
+    "manifest": "e.version.manifest",
+    "others": "e.others",
+}
+"""What an index has of none: it is in the text of the entry."""
 
 
 def over_nothing() -> Iterator[str]:
     """The views under all others, of an empty log: DuckDB looks at files each time a view is made that leads to them."""
     columns = ", ".join(f'NULL::{sql_type(shape)} AS "{name}"' for name, shape in ENTRY.items())
     yield f"CREATE VIEW _parsed_lines AS SELECT NULL::INTEGER AS shard, {columns} WHERE false"
-    also = {name: f"e.{name}" for name in _OPEN}
+    also = {name: f"e.{name}" for name in _OPEN} | _IN_TEXT
     parsed = rows_of("_parsed_lines AS e", {"shard": "e.shard"}, **also)
     yield f"CREATE VIEW _parsed_rows AS SELECT *, NULL::TIMESTAMPTZ AS until FROM ({parsed})"  # noqa: S608 - expressions of ours
     yield "CREATE VIEW _index_rows AS FROM _parsed_rows LIMIT 0"
@@ -116,7 +123,9 @@ def _texts(packs: Sequence[Packed]) -> str:
 def _of_indexes(packs: Sequence[Packed], condition: str, *, cut: bool = True) -> str:
     """The rows of indexes; `cut`: without those that are read from other packs."""
     names = ", ".join(f'"{name}"' for name in _ROW)
-    found = ", ".join(f"_{name}(rare::JSON -> '$.{name}') AS {name}" for name in _OPEN)
+    found = ", ".join(
+        [f"_{name}(rare::JSON -> '$.{name}') AS {name}" for name in _OPEN] + [f"NULL AS {name}" for name in _IN_TEXT]
+    )
     where = _only(packs, "rows", condition) if cut else f" WHERE {condition}"
     return (
         f"SELECT file{_FILE_SHARD['index']}::INTEGER AS shard, {names}, {found}, until "  # noqa: S608

@@ -38,22 +38,30 @@ SELECT
     } END AS deployment,
     CASE WHEN changes_sha256 IS NULL THEN changes ELSE blob_changes(changes_sha256) END AS changes,
     CASE WHEN triggers_sha256 IS NULL THEN _triggers(triggers) ELSE blob_triggers(triggers_sha256) END AS triggers,
-    event, origin, reason
+    event, origin, reason, account_index, account_prev, manifest, others
 FROM query_table(relation)
 WHERE _seen(shard, "index", account, recorded_at);
 
--- One row per entry. Its event, origin and reason are there where it was rejected or is a note, its clock was off or records were lost.
-CREATE VIEW _log AS
-SELECT * EXCLUDE (script, lost_to, until), script AS subject FROM _resolved('_rows') WHERE lost_to IS NULL;
+CREATE MACRO _entries_in(relation) AS TABLE
+SELECT * EXCLUDE (script, lost_to, until), script AS subject FROM _resolved(relation) WHERE lost_to IS NULL;
 
--- What only the entries themselves hold.
-CREATE VIEW _beside AS
-SELECT shard, "index", account_index, account_prev, version.manifest AS manifest, event, origin, others FROM _parsed_lines
-UNION ALL
-SELECT
-    shard, "index", (text ->> '$.account_index')::BIGINT, text ->> '$.account_prev', text -> '$.version.manifest',
-    _event(text -> '$.event'), _origin(text -> '$.origin'), _others(text -> '$.others')
-FROM _pack_texts;
+-- One row per entry. Of one in an index, what only its text holds is not there; event, origin and reason are where it was rejected or is a
+-- note, its clock was off or records were lost.
+CREATE VIEW _log AS FROM _entries_in('_rows');
+
+-- The same with all that an entry holds. What is in segments is there already, and stays in the order of the log.
+CREATE VIEW _whole AS
+FROM _entries_in('_parsed_rows')
+UNION ALL BY NAME
+SELECT log.* REPLACE (
+    (text ->> '$.account_index')::BIGINT AS account_index,
+    text ->> '$.account_prev' AS account_prev,
+    text -> '$.version.manifest' AS manifest,
+    _event(text -> '$.event') AS event,
+    _origin(text -> '$.origin') AS origin,
+    _others(text -> '$.others') AS others
+)
+FROM _entries_in('_index_rows') AS log JOIN _pack_texts USING (shard, "index");
 
 CREATE VIEW entries AS
 SELECT
@@ -73,7 +81,7 @@ SELECT
     data.interface AS interface,
     data.message AS message,
     data.tag AS tag,
-    beside.event,
+    event,
     reason,
     first_index,
     changes,
@@ -83,8 +91,8 @@ SELECT
     deployment,
     triggers,
     others,
-    beside.origin
-FROM _log AS log JOIN _beside AS beside USING (shard, "index");
+    origin
+FROM _whole;
 
 CREATE VIEW rejected AS
 SELECT
@@ -168,7 +176,7 @@ FROM (SELECT * EXCLUDE (changes), unnest(changes) AS change FROM _touched);
 
 -- --------------------------------------------------------------------------------------------------- versions and content
 
-CREATE VIEW _versions AS
+CREATE MACRO _versions_in(relation) AS TABLE
 SELECT
     shard,
     "index",
@@ -177,6 +185,7 @@ SELECT
     version.id AS version,
     version.number AS number,
     version_sha256 AS sha256,
+    manifest,
     effective_at,
     recorded_at,
     data.actor.pseudonym AS actor,
@@ -185,15 +194,14 @@ SELECT
     data.message AS message,
     data.tag AS tag,
     outcome = 'deployed' AS deployed
-FROM _log
+FROM query_table(relation)
 WHERE version IS NOT NULL;
 
+CREATE VIEW _versions AS SELECT * EXCLUDE (manifest) FROM _versions_in('_log');
+
 CREATE VIEW versions AS
-SELECT
-    shard, "index", account, script, version, number, sha256,
-    CASE WHEN manifest IS NULL THEN blob_text(sha256)::JSON ELSE manifest END AS manifest,
-    effective_at, recorded_at, actor, author, interface, message, tag, deployed
-FROM _versions JOIN _beside USING (shard, "index");
+SELECT * REPLACE (CASE WHEN manifest IS NULL THEN blob_text(sha256)::JSON ELSE manifest END AS manifest)
+FROM _versions_in('_whole');
 
 CREATE VIEW bindings AS
 SELECT account, script, version, number, pair.key AS name, pair.value ->> 'type' AS type, pair.value AS value

@@ -19,6 +19,7 @@ What `ledger sql` asks, as `ledger sql --views` lists it. One row per thing; tim
 
 ## Asking
 
+- Rows have an order where `ORDER BY` gives one. Without it those of segments come in the order of the log, and those of packs in any.
 - `$name` in a statement is a parameter, and `-p name=value` its value, as text: `$since::TIMESTAMPTZ` makes a time of it. Each is needed
   once; one that is missing or not used is an error. A value is never read as SQL.
 - `--output FILE` writes the answer instead of printing it, whole or not at all, in the format that the ending says: `.parquet`, `.csv`,

@@ -1,4 +1,4 @@
-"""Who asks, and what they may: tokens at the door, scopes and accounts in front of each handler."""
+"""Who asks, and what they may: tokens on admission, scopes and accounts in front of each handler."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The Litestar app: every handler behind the door, every error in its form."""
+"""The Litestar app: every handler behind admission, every error in its form."""
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -6,10 +6,10 @@ from litestar.middleware import DefineMiddleware
 from litestar.routes import HTTPRoute
 
 from ledger.api.access import OPEN, Caller, Connection, caller_of, scope_of_guard
+from ledger.api.admission import Admission
 from ledger.api.context import Context
 from ledger.api.describing import describing_routes
 from ledger.api.document import build_document
-from ledger.api.door import Door
 from ledger.api.health import health_routes
 from ledger.api.native import native_routes
 from ledger.api.platform import platform_routes
@@ -30,7 +30,7 @@ def create_app(context: Context) -> Litestar:
             "context": Provide(lambda: context, sync_to_thread=False),
             "caller": Provide(_caller, sync_to_thread=False),
         },
-        middleware=[DefineMiddleware(Door, context=context)],
+        middleware=[DefineMiddleware(Admission, context=context)],
         exception_handlers=responses(context.log),
         openapi_config=None,
         logging_config=None,

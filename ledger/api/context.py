@@ -15,7 +15,7 @@ from ledger.logs import Log
 from ledger.storage.store import Store
 
 if TYPE_CHECKING:
-    from ledger.api.native.desk import Desk
+    from ledger.api.native.questionpool import QuestionPool
 
 __all__ = ["Context"]
 
@@ -42,7 +42,7 @@ class Context:
         self.log = log
         self.live = live
         self.sender = sender
-        self.desk: Desk | None = None
+        self.pool: QuestionPool | None = None
         """Where questions are answered; opened with the first."""
         self.rates = Rates(settings.token_rate, settings.token_burst)
         self.metrics = Metrics()
@@ -52,5 +52,5 @@ class Context:
 
     def close(self) -> None:
         """Close what handlers have opened."""
-        if self.desk is not None:
-            self.desk.close()
+        if self.pool is not None:
+            self.pool.close()

@@ -13,8 +13,8 @@ from litestar import Request, Response, get, post
 from litestar.response import Stream
 
 from ledger.api.access import OPEN, require
+from ledger.api.admission import STREAM
 from ledger.api.context import Context
-from ledger.api.door import STREAM
 from ledger.api.problems import RefusalError
 from ledger.api.tokens import Scope
 from ledger.errors import BrokerError, IntegrityError

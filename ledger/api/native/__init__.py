@@ -6,8 +6,8 @@ from litestar.di import Provide
 from ledger.api.context import Context
 from ledger.api.native import evidence, incidents, producing, reaching, scripts, watching
 from ledger.api.native.asked import Asked, Listed, asked_of, asker_of, listed_of, watcher_of
-from ledger.api.native.desk import Desk
-from ledger.api.native.shelf import Shelf
+from ledger.api.native.ledgerpool import LedgerPool
+from ledger.api.native.questionpool import QuestionPool
 
 __all__ = ["native_routes"]
 
@@ -26,20 +26,20 @@ def native_routes() -> list[Router]:
                 *producing.HANDLERS,
             ],
             dependencies={
-                "desk": Provide(_desk, sync_to_thread=False),
+                "pool": Provide(_pool, sync_to_thread=False),
                 "asked": Provide(asked_of),
                 "asker": Provide(asker_of),
                 "listed": Provide(listed_of),
                 "watcher": Provide(watcher_of),
             },
-            signature_types=[Asked, Desk, Listed],
+            signature_types=[Asked, QuestionPool, Listed],
         )
     ]
 
 
-def _desk(context: Context) -> Desk:
-    """The server's desk, opened with the first question."""
-    if context.desk is None:
-        shelf = Shelf(context.settings.ledger, context.settings.keys)
-        context.desk = Desk(shelf, context.live.sizes)
-    return context.desk
+def _pool(context: Context) -> QuestionPool:
+    """The server's pool, opened with the first question."""
+    if context.pool is None:
+        ledgers = LedgerPool(context.settings.ledger, context.settings.keys)
+        context.pool = QuestionPool(ledgers, context.live.sizes)
+    return context.pool

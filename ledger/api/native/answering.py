@@ -32,7 +32,7 @@ Shown = dict[str, list[str]]
 
 
 async def answer_one(asked: Asked, question: Callable[[OpenLedger], Any]) -> Response[Any]:
-    """Answer with one object; raises as `Desk.ask`, and StoreError `audit_unwritten`."""
+    """Answer with one object; raises as `QuestionPool.ask`, and StoreError `audit_unwritten`."""
     return await _answer(asked, asked.tag, lambda ledger: (json_object(question(ledger)), False))
 
 
@@ -63,15 +63,15 @@ async def _answer(
         return await _named_answer(asked, tag, make, following)
     if _has(asked, tag):
         return _unchanged(asked, tag)
-    made = asked.desk.answers.get(tag)
+    made = asked.pool.answers.get(tag)
     if made is None:
 
         def work(ledger: OpenLedger) -> tuple[bytes, bool]:
             text, has_more = make(ledger)
             return text.encode(), has_more
 
-        made = await asked.desk.ask(asked.sight, work)
-        asked.desk.answers.put(tag, made, len(made[0]))
+        made = await asked.pool.ask(asked.sight, work)
+        asked.pool.answers.put(tag, made, len(made[0]))
     return _answered(asked, tag, made[0], following() if made[1] else None)
 
 
@@ -84,7 +84,7 @@ async def _named_answer(
         text, has_more = make(ledger)
         return text.encode(), has_more, _shown(ledger, text)
 
-    body, has_more, shown = await asked.desk.ask(asked.sight, work)
+    body, has_more, shown = await asked.pool.ask(asked.sight, work)
     tag = sha256(tag.encode() + body).hexdigest()[:32]
     if _has(asked, tag):
         return _unchanged(asked, tag)
@@ -102,7 +102,7 @@ async def _streamed(asked: Listed, question: Rows) -> Response[Any]:
         rows = _rows(asked, whole, question, ledger)[asked.start :][: asked.limit]
         return rows, _shown(ledger, None)
 
-    rows, shown = await asked.desk.ask(asked.sight, work)
+    rows, shown = await asked.pool.ask(asked.sight, work)
     await _record(asked, shown)
     headers = _headers(asked) if asked.sight.named else {**_headers(asked), "etag": f'"{tag}"'}
     return Stream(_pieces(rows), media_type=LINES, headers=headers)
@@ -121,10 +121,10 @@ def _rows(asked: Listed, tag: str, question: Rows, ledger: OpenLedger) -> Sequen
     """The whole list. One that names people is asked for each time: they may have been erased since."""
     if asked.sight.named:
         return question(ledger)
-    found = asked.desk.lists.get(tag)
+    found = asked.pool.lists.get(tag)
     if found is None:
         found = question(ledger)
-        asked.desk.lists.put(tag, found, len(found))
+        asked.pool.lists.put(tag, found, len(found))
     return found
 
 

@@ -20,7 +20,7 @@ from litestar.params import HeaderParameter, Parameter, ParameterKwarg, QueryPar
 from ledger.api.access import Caller, check_account
 from ledger.api.context import Context
 from ledger.api.native.cursors import Cursor, decode_cursor, encode_cursor
-from ledger.api.native.desk import Desk
+from ledger.api.native.questionpool import QuestionPool
 from ledger.api.native.sight import Sight
 from ledger.api.problems import RefusalError
 from ledger.api.tokens import Scope
@@ -64,9 +64,9 @@ Names = Annotated[
 class Asked:
     """One question."""
 
-    def __init__(self, request: "Request[Any, Any, Any]", desk: Desk, context: Context, caller: Caller) -> None:
+    def __init__(self, request: "Request[Any, Any, Any]", pool: QuestionPool, context: Context, caller: Caller) -> None:
         self.request = request
-        self.desk = desk
+        self.pool = pool
         self.context = context
         self.caller = caller
         self.now = datetime.now(UTC)
@@ -136,30 +136,30 @@ _Kind = TypeVar("_Kind", bound=Asked)
 _KNOWN: "weakref.WeakKeyDictionary[BaseRouteHandler, frozenset[str]]" = weakref.WeakKeyDictionary()
 
 
-async def asker_of(request: "Request[Any, Any, Any]", desk: Desk, context: Context, caller: Caller) -> Asked:
+async def asker_of(request: "Request[Any, Any, Any]", pool: QuestionPool, context: Context, caller: Caller) -> Asked:
     """The dependency `asker`: whoever asks for a file, which is the same at any time and names nobody."""
-    asked = Asked(request, desk, context, caller)
+    asked = Asked(request, pool, context, caller)
     _begin(asked, None, names=False)
     return _finish(asked, None, None)
 
 
 async def watcher_of(
     request: "Request[Any, Any, Any]",
-    desk: Desk,
+    pool: QuestionPool,
     context: Context,
     caller: Caller,
     account: Account = None,
     names: Names = None,
 ) -> Asked:
     """The dependency `watcher`: whoever follows the log."""
-    asked = Asked(request, desk, context, caller)
+    asked = Asked(request, pool, context, caller)
     _begin(asked, account, names=names)
     return asked
 
 
 async def asked_of(
     request: "Request[Any, Any, Any]",
-    desk: Desk,
+    pool: QuestionPool,
     context: Context,
     caller: Caller,
     account: Account = None,
@@ -173,14 +173,14 @@ async def asked_of(
         RefusalError: 400 `unknown_parameter`, `repeated_parameter`, `parameter_too_long`, 403 `scope_missing`, 404 `no_such_account`.
         UsageError: `bad_time`.
     """
-    asked = Asked(request, desk, context, caller)
+    asked = Asked(request, pool, context, caller)
     _begin(asked, account, names=names)
     return _finish(asked, at, as_known_at)
 
 
 async def listed_of(
     request: "Request[Any, Any, Any]",
-    desk: Desk,
+    pool: QuestionPool,
     context: Context,
     caller: Caller,
     account: Account = None,
@@ -199,13 +199,13 @@ async def listed_of(
     ] = None,
 ) -> Listed:
     """The dependency `listed`; raises as `asked_of`, and InputError `bad_cursor`."""
-    asked = Listed(request, desk, context, caller)
+    asked = Listed(request, pool, context, caller)
     _begin(asked, account, names=names)
     asked.is_stream = LINES in request.headers.get("accept", "")
     asked.limit = limit if limit is None or asked.is_stream else min(limit, MAX_PAGE)
     if cursor is not None:
         found = decode_cursor(cursor, asked.bound_question, len(asked.sight.sizes))
-        await _reached(desk, found.sizes)
+        await _reached(pool, found.sizes)
         asked.start, asked.now = found.start, found.now
         asked.sight = msgspec.structs.replace(asked.sight, sizes=found.sizes)
     return _finish(asked, at, as_known_at)
@@ -231,20 +231,20 @@ def _begin(asked: Asked, account: list[str] | None, *, names: bool | None) -> No
             check_account(caller, name)
     asked.accounts = account
     asked.sight = Sight(
-        sizes=asked.desk.sizes(),
+        sizes=asked.pool.sizes(),
         accounts=(),
         named=may_name if names is None else names,
     )
 
 
-async def _reached(desk: Desk, sizes: Sequence[int]) -> None:
+async def _reached(pool: QuestionPool, sizes: Sequence[int]) -> None:
     """Wait a moment where another server, which made a cursor, has seen more of the log than this one.
 
     Raises:
         InputError: `bad_cursor`, where the log does not reach so far.
     """
     until = time.monotonic() + _BEHIND_S
-    while any(map(gt, sizes, desk.sizes())):
+    while any(map(gt, sizes, pool.sizes())):
         if time.monotonic() > until:
             raise InputError("bad_cursor", "the log does not reach so far", "begin with the first page again")
         await asyncio.sleep(_LOOK_S)

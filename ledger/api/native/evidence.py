@@ -75,7 +75,7 @@ async def checkpoint(
             raise NotFoundError("no_checkpoint", "no witness has cosigned it", "ask without cosigned=true")
         return note
 
-    note = await asker.desk.ask(asker.sight, ask)
+    note = await asker.pool.ask(asker.sight, ask)
     return _sent(note, TEXT, "private, no-cache")  # of any size: it may be cosigned later
 
 
@@ -93,19 +93,19 @@ async def tile(shard: Shard, rest: str, asker: Asked) -> Response[bytes]:
     wanted, is_bundle = parsed
 
     def ask(ledger: OpenLedger) -> bytes:
-        with asker.desk.trees.of(ledger, number, _reach(wanted)) as tree:
+        with asker.pool.trees.of(ledger, number, _reach(wanted)) as tree:
             if is_bundle:
                 return read_bundle(LocalStore(ledger.root), number, tree, wanted)
             return tree.tile(*wanted)
 
-    return _sent(await asker.desk.ask(asker.sight, ask), BYTES, _FOREVER)
+    return _sent(await asker.pool.ask(asker.sight, ask), BYTES, _FOREVER)
 
 
 @_file("/entries/{shard:str}/{index:str}", "An entry's exact bytes", "application/json")
 async def entry(shard: Shard, index: Index, asker: Asked) -> Response[bytes]:
     """The bytes whose leaf hash the log commits to; no line feed follows them."""
     place = _place(shard, index)
-    line = await asker.desk.ask(asker.sight, lambda ledger: entry_line(ledger, place))
+    line = await asker.pool.ask(asker.sight, lambda ledger: entry_line(ledger, place))
     return _sent(line, "application/json", _FOREVER)
 
 
@@ -158,7 +158,7 @@ async def account_proof(
         )
         return bytes(made.proof)
 
-    proof = await asker.desk.ask(asker.sight, ask)
+    proof = await asker.pool.ask(asker.sight, ask)
     return _sent(proof, TEXT, "private, no-cache", f"{account}.account-proof")
 
 
@@ -167,10 +167,10 @@ async def _receipt(asker: Asked, find: Callable[[OpenLedger], EntryId], *, newes
         place = find(ledger)
         entry_line(ledger, place)  # is there, and may be seen
         note = None if newest else proofs.cosigned_reaching(ledger, place)
-        with asker.desk.trees.of(ledger, place.shard) as tree:
+        with asker.pool.trees.of(ledger, place.shard) as tree:
             return bytes(proofs.make_receipt(ledger, place, tree, note).receipt), place
 
-    proof, place = await asker.desk.ask(asker.sight, ask)
+    proof, place = await asker.pool.ask(asker.sight, ask)
     name = f"{asker.context.about.name}-{place.shard:04d}-{place.index}.tlog-proof"
     return _sent(proof, TEXT, "private, no-cache", name)
 

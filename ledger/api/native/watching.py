@@ -15,7 +15,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter, Parameter
 
 from ledger.api.access import require
-from ledger.api.door import STREAM
+from ledger.api.admission import STREAM
 from ledger.api.naming import may_name
 from ledger.api.native.asked import Asked
 from ledger.api.native.places import format_places, parse_places
@@ -69,13 +69,13 @@ async def watch(
 
     Where there are none, comments keep the connection open. `problem` is the last event where the log cannot be read on.
     """
-    desk = watcher.desk
-    if desk.watchers >= _MOST:
+    pool = watcher.pool
+    if pool.watchers >= _MOST:
         raise RefusalError(503, "too_many_watchers", "too many watch already", headers={"retry-after": "30"})
     begin = None if not last_event_id else parse_places(last_event_id, len(watcher.sight.sizes))
     when = None if since is None else watcher.moment(f"{since} ago" if is_duration(since) else since)
-    ledger = desk.shelf.opened(named=watcher.sight.named)
-    follower = await desk.beside(lambda: Follower(ledger, when, begin, lambda account: _sees(watcher, account)))
+    ledger = pool.ledgers.opened(named=watcher.sight.named)
+    follower = await pool.beside(lambda: Follower(ledger, when, begin, lambda account: _sees(watcher, account)))
     stream = _Stream(watcher, follower, script, is_placed=when is None or begin is not None)
     return EventStream(
         stream.pieces(), stall_s=_STALL_S, headers={"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -102,14 +102,14 @@ class _Stream:
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The stream, until the server stops or the token does not count any more."""
         watcher, loop = self._watcher, asyncio.get_running_loop()
-        watcher.desk.watchers += 1
+        watcher.pool.watchers += 1
         try:
             # Who asked for a time and is cut off before the first event asks for that time again.
             place = f"id: {format_places(self._places)}\n" if self._is_placed else ""
             yield f"retry: {_RETRY_MS}\n{place}\n".encode()
             quiet_since = loop.time()
             while self._may_go_on():
-                piece = await watcher.desk.beside(self._further)
+                piece = await watcher.pool.beside(self._further)
                 await self._record()
                 if piece:
                     yield piece
@@ -124,7 +124,7 @@ class _Stream:
             body, _ = encode_failure(failure_of(error, watcher.context.log), "/v1")
             yield b"event: problem\ndata: " + body + b"\n\n"
         finally:
-            watcher.desk.watchers -= 1
+            watcher.pool.watchers -= 1
 
     def _further(self) -> bytes:
         """The next entries as events; called in a thread."""
@@ -156,7 +156,7 @@ class _Stream:
         """Wait until the log has grown, the server stops, or it is time for a sign of life."""
         watcher, loop = self._watcher, asyncio.get_running_loop()
         while loop.time() < deadline and not watcher.context.stopping.is_set():
-            if any(map(gt, watcher.desk.sizes(), self._places)):
+            if any(map(gt, watcher.pool.sizes(), self._places)):
                 return
             await asyncio.sleep(_LOOK_S)
 

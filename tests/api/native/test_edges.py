@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.api.native.shelf import Shelf
+from ledger.api.native.ledgerpool import LedgerPool
 from ledger.api.native.sight import Sight
 from ledger.query import copying, questions
 from ledger.query.opened import OpenLedger
@@ -113,25 +113,25 @@ def test_the_copy_of_an_object_store_is_extended(tmp_path: Path) -> None:
     assert (copy / layout.segment(0, 100)).read_bytes() == b"new"
 
 
-def test_a_shelf_forgets_who_was_erased(tmp_path: Path) -> None:
+def test_opened_ledgers_forget_who_was_erased(tmp_path: Path) -> None:
     """A kept ledger names them no more once their key is gone."""
     root = write_ledger(tmp_path / "ledger", 50)
-    shelf = Shelf(str(root), None)
+    ledgers = LedgerPool(str(root), None)
     sight = Sight(sizes=(50,), accounts=None, named=True)
 
     def names(ledger: OpenLedger) -> set[str | None]:
         return {row.author for row in questions.scripts(ledger)}
 
-    first = shelf.take(sight)
+    first = ledgers.take(sight)
     assert any("@" in (name or "") for name in names(first))
-    shelf.give_back(sight, first)
+    ledgers.give_back(sight, first)
     for path in (root / "keys/people").rglob("*.json"):
         path.unlink()
-    again = shelf.take(sight)
+    again = ledgers.take(sight)
     assert again is first
     assert not any("@" in (name or "") for name in names(again))
-    shelf.give_back(sight, again)
-    shelf.close()
+    ledgers.give_back(sight, again)
+    ledgers.close()
 
 
 def test_erased_people_leave_kept_answers_too(tmp_path: Path) -> None:
@@ -143,4 +143,4 @@ def test_erased_people_leave_kept_answers_too(tmp_path: Path) -> None:
         for path in (root / "keys/people").rglob("*.json"):
             path.unlink()
         wait_until(lambda: b"@" not in server.ask("/v1/scripts", token=token).body, 20)
-        assert context.desk is not None
+        assert context.pool is not None

@@ -64,7 +64,7 @@ def wait_for(context: object, size: int) -> None:
     """Until the server sees so many entries."""
     from tests.worker.rig import wait_until
 
-    wait_until(lambda: context.desk.sizes() == (size,), 20)  # type: ignore[attr-defined]
+    wait_until(lambda: context.pool.sizes() == (size,), 20)  # type: ignore[attr-defined]
 
 
 def test_who_has_an_answer_is_told_so(server: Server, reader: str) -> None:

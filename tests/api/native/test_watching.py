@@ -110,9 +110,9 @@ def test_watchers_are_limited_and_let_go(root: Path, token: str, monkeypatch: py
             assert [stream.response.readline() for stream in (one, two)] == [b"retry: 2000\n"] * 2
             answer = server.ask("/v1/watch", token=token)
             assert (answer.status, answer.json["code"]) == (503, "too_many_watchers")
-        desk = context.desk
-        assert desk is not None
-        wait_until(lambda: desk.watchers == 0, 20)
+        pool = context.pool
+        assert pool is not None
+        wait_until(lambda: pool.watchers == 0, 20)
         with watching(server, token) as stream:
             assert stream.response.readline() == b"retry: 2000\n"
 

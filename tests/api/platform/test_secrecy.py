@@ -21,7 +21,7 @@ def _secret(name: str) -> dict[str, str]:
 
 
 def _send_everywhere(scene: Asker) -> None:
-    """The value through every door, in requests that are taken and in such that are refused."""
+    """The value by every way in, in requests that are taken and in such that are refused."""
     form = {"content-type": CONTENT_TYPE}
     upload = upload_body({"main_module": "index.js", "bindings": [_secret("A")]}, CODE)
     settings = multipart_body([part("settings", json.dumps({"bindings": [_secret("D")]}), None)])

@@ -1,4 +1,4 @@
-"""The door of every handler: path segments decoded once, tokens, rates, time; and each use of a token recorded."""
+"""Admission to every handler: path segments decoded once, tokens, rates, time; and each use of a token recorded."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from ledger.api.problems import RefusalError
 from ledger.api.tokenfiles import TokenFile, parse_presented
 from ledger.model.envelope import NAME
 
-__all__ = ["STREAM", "Door"]
+__all__ = ["STREAM", "Admission"]
 
 STREAM: Final = "stream"
 """A handler with this among its `opt` may answer for as long as it likes."""
@@ -24,7 +24,7 @@ _SAID: Final = {"revoked": "the token was revoked", "expired": "the token has ex
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
-class Door:
+class Admission:
     """Stands before every handler.
 
     Args:

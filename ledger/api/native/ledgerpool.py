@@ -14,12 +14,12 @@ from ledger.query.copying import copy_log
 from ledger.query.opened import OpenLedger, key_store_of, read_about
 from ledger.storage.local import LocalStore
 
-__all__ = ["Shelf"]
+__all__ = ["LedgerPool"]
 
 KEPT: Final = 6
 
 
-class Shelf:
+class LedgerPool:
     """A ledger, opened as often as it takes. Its methods are for any thread.
 
     Args:

@@ -11,14 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Generic, TypeVar
 
 from ledger.api.native.kept import Kept
-from ledger.api.native.shelf import Shelf
+from ledger.api.native.ledgerpool import LedgerPool
 from ledger.api.native.sight import Sight
 from ledger.api.native.trees import Trees
 from ledger.api.problems import RefusalError
 from ledger.errors import InputError, NotFoundError, UsageError
 from ledger.query.opened import OpenLedger
 
-__all__ = ["Desk"]
+__all__ = ["QuestionPool"]
 
 Answer = TypeVar("Answer")
 _AGAIN_S: Final = 0.05
@@ -27,11 +27,11 @@ _BYTES: Final = 32 << 20
 _SOON: Final = {"retry-after": "1"}
 
 
-class Desk:
+class QuestionPool:
     """Answers questions; its methods are the event loop's.
 
     Args:
-        shelf: opened ledgers.
+        ledgers: opened ledgers.
         sizes: how many entries each shard has now.
         threads: questions at work at once.
         waiting: questions that wait for a thread, at most; more are refused.
@@ -40,19 +40,19 @@ class Desk:
 
     def __init__(
         self,
-        shelf: Shelf,
+        ledgers: LedgerPool,
         sizes: Callable[[], Mapping[int, int]],
         *,
         threads: int = 2,
         waiting: int = 64,
         timeout_s: float = 30.0,
     ) -> None:
-        self.shelf = shelf
+        self.ledgers = ledgers
         self.lists: Kept[Sequence[Any]] = Kept(_ROWS)
         """Lists that name nobody, by rows."""
         self.answers: Kept[tuple[bytes, bool]] = Kept(_BYTES)
         """Answers that name nobody, and whether another page follows, by bytes."""
-        self.trees = Trees(shelf.about.shards)
+        self.trees = Trees(ledgers.about.shards)
         self._sizes = sizes
         self.watchers = 0
         """How many follow the log now."""
@@ -66,7 +66,7 @@ class Desk:
     def sizes(self) -> tuple[int, ...]:
         """How many entries each shard has now, in order."""
         found = self._sizes()
-        return tuple(found.get(shard, 0) for shard in range(self.shelf.about.shards))
+        return tuple(found.get(shard, 0) for shard in range(self.ledgers.about.shards))
 
     async def ask(self, sight: Sight, question: Callable[[OpenLedger], Answer]) -> Answer:
         """The answer to a question, asked in a thread of an opened ledger that sees just that.
@@ -79,7 +79,7 @@ class Desk:
             raise RefusalError(
                 503, "too_many_questions", "too many questions wait", "try again in a while", headers=_SOON
             )
-        work = _Work(self.shelf, sight, question)
+        work = _Work(self.ledgers, sight, question)
         future = self._threads.submit(work.run)
         loop = asyncio.get_running_loop()
         self._open.add(future)
@@ -105,7 +105,7 @@ class Desk:
         """Close what is open; a question at work ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._beside.shutdown(wait=False, cancel_futures=True)
-        self.shelf.close()
+        self.ledgers.close()
 
     async def _cut_off(self, work: "_Work[Any]", future: Future[Any]) -> None:
         """Interrupt what nobody waits for any more, as often as it takes: a question is several queries."""
@@ -118,8 +118,8 @@ class Desk:
 class _Work(Generic[Answer]):
     """One question and the opened ledger that it is asked of."""
 
-    def __init__(self, shelf: Shelf, sight: Sight, question: Callable[[OpenLedger], Answer]) -> None:
-        self._shelf = shelf
+    def __init__(self, ledgers: LedgerPool, sight: Sight, question: Callable[[OpenLedger], Answer]) -> None:
+        self._ledgers = ledgers
         self._sight = sight
         self._question = question
         self._lock = threading.Lock()
@@ -128,7 +128,7 @@ class _Work(Generic[Answer]):
 
     def run(self) -> Answer:
         """Ask. An opened ledger is kept where what went wrong, if anything did, is the question's fault."""
-        ledger = self._shelf.take(self._sight)
+        ledger = self._ledgers.take(self._sight)
         with self._lock:
             self._ledger = ledger
         is_good = False
@@ -144,7 +144,7 @@ class _Work(Generic[Answer]):
                 self._ledger = None
                 is_good = is_good and not self._is_cut_off
             if is_good:
-                self._shelf.give_back(self._sight, ledger)
+                self._ledgers.give_back(self._sight, ledger)
             else:
                 ledger.close()
 

@@ -9,7 +9,7 @@ from ledger.api.platform.changing import change_routes
 from ledger.api.platform.describing import describe_routes
 from ledger.api.platform.elsewhere import elsewhere_routes
 from ledger.api.platform.envelopes import refused
-from ledger.api.platform.gateway import Gateway, gateway_of
+from ledger.api.platform.gateway import Call, Gateway, gateway_of
 from ledger.api.platform.listing import list_routes
 from ledger.api.platform.people import people_routes
 from ledger.api.platform.queues import queue_routes
@@ -37,7 +37,7 @@ def platform_routes() -> list[Router]:
             route_handlers=[part() for part in parts],
             dependencies={"gateway": Provide(gateway_of, sync_to_thread=False)},
             exception_handlers={GatewayError: refused},
-            signature_types=[Gateway],
+            signature_types=[Call, Gateway],
             cache_control=CacheControlHeader(no_store=True),  # they name people, who may be erased a moment later
             request_max_body_size=None,  # the server has a limit of its own, before Litestar's
         )

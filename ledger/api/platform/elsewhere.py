@@ -12,7 +12,7 @@ from litestar import Router, get, patch, post, put
 from ledger.api.access import Caller, check_account, require
 from ledger.api.platform.changing import changed
 from ledger.api.platform.envelopes import Answer, answer, listed
-from ledger.api.platform.gateway import Gateway, PlatformRequest
+from ledger.api.platform.gateway import Call, Gateway, PlatformRequest
 from ledger.api.tokens import Scope
 from ledger.gateway import scripts, triggers
 from ledger.gateway.jsonbody import read_list, read_object
@@ -64,7 +64,7 @@ async def add_zone_route(gateway: Gateway, caller: Caller, request: PlatformRequ
     body = read_object(await request.body())
     script, data = triggers.zone_route(zone, body)
     account = await asyncio.to_thread(_account_of, gateway, caller, script)
-    written = await changed(gateway, caller, request, account, script, data)
+    written = await changed(Call(gateway, caller, request, account), script, data)
     routes = scripts.routes_of(account, script, written.script.script.triggers)
     return answer(next((route for route in routes if route["pattern"] == body["pattern"]), None))
 

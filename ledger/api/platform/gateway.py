@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
 from litestar import Request
+from litestar.di import Provide
 
 from ledger.api.access import Caller
 from ledger.api.context import Context
@@ -23,7 +24,7 @@ from ledger.model.said import SealedActor
 from ledger.model.state import Account, Script
 from ledger.storage.blobs import BlobStore
 
-__all__ = ["Gateway", "PlatformRequest", "gateway_of"]
+__all__ = ["CALL", "Call", "Gateway", "PlatformRequest", "gateway_of"]
 
 PlatformRequest = Request[Any, Any, Any]
 
@@ -76,19 +77,32 @@ class Gateway:
         """The zones of the settings: name to id."""
         return zones_of(self.settings.platform_zones or "")
 
-    async def names(
-        self, caller: Caller, request: PlatformRequest, account: str, actors: Iterable[SealedActor | None]
-    ) -> tuple[Name, frozenset[str]]:
-        """How actors of an account are named to the caller, and the pseudonyms of those whom only the scope `audit` shows.
+
+class Call(NamedTuple):
+    """One request about an account, as a handler gets it: the dependency `call`."""
+
+    gateway: Gateway
+    caller: Caller
+    request: PlatformRequest
+    account: str
+
+    def existing(self, script: str) -> LiveScript:
+        """A script of the account; see `Gateway.existing`."""
+        return self.gateway.existing(self.account, script)
+
+    async def names(self, actors: Iterable[SealedActor | None]) -> tuple[Name, frozenset[str]]:
+        """How actors of the account are named to the caller, and the pseudonyms of those whom only the scope `audit` shows.
 
         Whoever asks is shown themselves. That others are shown is in the audit trail when this returns.
         """
         wanted = {actor for actor in actors if actor is not None}
-        opened = await asyncio.to_thread(lambda: {actor: self.live.names.actor(account, actor) for actor in wanted})
-        others = frozenset(
-            actor.pseudonym for actor, found in opened.items() if found is not None and not _is(caller, found)
+        opened = await asyncio.to_thread(
+            lambda: {actor: self.gateway.live.names.actor(self.account, actor) for actor in wanted}
         )
-        shows = await self.may_show(caller, request, account, others)
+        others = frozenset(
+            actor.pseudonym for actor, found in opened.items() if found is not None and not _is(self.caller, found)
+        )
+        shows = await self.may_show(others)
 
         def name(actor: SealedActor | None) -> Author:
             if actor is None:
@@ -96,18 +110,26 @@ class Gateway:
             found = opened.get(actor)
             if found is None:
                 return Author(actor.pseudonym, _ERASED)
-            if not shows and not _is(caller, found):
+            if not shows and not _is(self.caller, found):
                 return Author(actor.pseudonym, _WITHHELD)
             return _author(found)
 
         return name, others if shows else frozenset()
 
-    async def may_show(
-        self, caller: Caller, request: PlatformRequest, account: str, pseudonyms: Collection[str]
-    ) -> bool:
+    async def may_show(self, pseudonyms: Collection[str]) -> bool:
         """Whether others may be named to the caller; see `may_name`."""
-        return not pseudonyms or await may_name(self.context, caller, request, account, pseudonyms)
+        return not pseudonyms or await may_name(
+            self.gateway.context, self.caller, self.request, self.account, pseudonyms
+        )
 
+
+def _call_of(gateway: Gateway, caller: Caller, request: PlatformRequest, account: str) -> Call:
+    """A request whose path names an account."""
+    return Call(gateway, caller, request, account)
+
+
+CALL: Final = {"call": Provide(_call_of, sync_to_thread=False)}
+"""The dependency, for handlers that have it: the document would miss the account of one that has not."""
 
 _gateways: WeakKeyDictionary[Context, Gateway] = WeakKeyDictionary()
 

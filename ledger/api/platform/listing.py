@@ -7,9 +7,9 @@ from typing import Any
 
 from litestar import Router, get
 
-from ledger.api.access import Caller, require
+from ledger.api.access import require
 from ledger.api.platform.envelopes import Answer, answer, encoded, page_of
-from ledger.api.platform.gateway import Gateway, PlatformRequest
+from ledger.api.platform.gateway import CALL, Call
 from ledger.api.platform.rendered import Shown, is_fresh
 from ledger.api.tokens import Scope
 from ledger.gateway import objects
@@ -31,16 +31,14 @@ Render = Callable[[Name], Any]
 
 
 @get("/scripts/{script:str}/deployments", guards=_READ, operation_id="listDeployments", tags=_TAGS)
-async def list_deployments(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str
-) -> Answer:
+async def list_deployments(call: Call, script: str) -> Answer:
     """The ten newest deployments of a script, newest first: the first one is active.
 
     They are under `deployments`, where the platform has them, and once more in `items`, where its Python client looks for them and asks
     page after page until there are none.
     """
-    live = gateway.existing(account, script)
-    skip, _ = page_of(request.query_params, _PER_PAGE)
+    live = call.existing(script)
+    skip, _ = page_of(call.request.query_params, _PER_PAGE)
 
     async def load() -> tuple[Actors, Render]:
         made = () if skip else live.deployments
@@ -51,55 +49,49 @@ async def list_deployments(
 
         return [item.actor for item in made], render
 
-    return await _rendered(gateway, caller, request, live, ("deployments", str(bool(skip))), load)
+    return await _rendered(call, live, ("deployments", str(bool(skip))), load)
 
 
 @get("/scripts/{script:str}/deployments/{deployment:str}", guards=_READ, operation_id="getDeployment", tags=_TAGS)
-async def get_deployment(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str, deployment: str
-) -> Answer:
+async def get_deployment(call: Call, script: str, deployment: str) -> Answer:
     """One deployment of a script, however old."""
-    live = gateway.existing(account, script)
+    live = call.existing(script)
     made = await deployment_of(live, deployment)
-    name, _ = await gateway.names(caller, request, account, [made.actor])
+    name, _ = await call.names([made.actor])
     return answer(objects.deployment(made, name))
 
 
 @get("/scripts/{script:str}/versions", guards=_READ, operation_id="listVersions", tags=_TAGS)
-async def list_versions(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str
-) -> Answer:
+async def list_versions(call: Call, script: str) -> Answer:
     """The versions of a script, newest first, ten a page; past the last there are none."""
-    live = gateway.existing(account, script)
-    skip, size = page_of(request.query_params, _PER_PAGE)
+    live = call.existing(script)
+    skip, size = page_of(call.request.query_params, _PER_PAGE)
 
     async def load() -> tuple[Actors, Render]:
         made = await asyncio.to_thread(live.more_versions, skip, size)
         return [item.actor for item in made], lambda name: {"items": [objects.version(item, name) for item in made]}
 
-    return await _rendered(gateway, caller, request, live, ("versions", str(skip), str(size)), load)
+    return await _rendered(call, live, ("versions", str(skip), str(size)), load)
 
 
 @get("/scripts/{script:str}/versions/{version:str}", guards=_READ, operation_id="getVersion", tags=_TAGS)
-async def get_version(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str, version: str
-) -> Answer:
+async def get_version(call: Call, script: str, version: str) -> Answer:
     """One version of a script with its resources, however old. `latest` is the newest."""
-    live = gateway.existing(account, script)
+    live = call.existing(script)
 
     async def load() -> tuple[Actors, Render]:
         made = await version_of(live, version)
         content = await asyncio.to_thread(live.content, made.id)
         return [made.actor], lambda name: objects.version(made, name, content)
 
-    return await _rendered(gateway, caller, request, live, ("version", version), load)
+    return await _rendered(call, live, ("version", version), load)
 
 
 @get("/deployments/by-script/{tag:str}", guards=_READ, operation_id="listWorkerDeployments", tags=_TAGS)
-async def list_by_script(gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, tag: str) -> Answer:
+async def list_by_script(call: Call, tag: str) -> Answer:
     """The ten newest deployments of a script by its tag, as wrangler 2 asks: with `order=asc` the oldest first."""
-    live = _by_tag(gateway, account, tag)
-    ascending = request.query_params.get("order") == "asc"
+    live = _by_tag(call, tag)
+    ascending = call.request.query_params.get("order") == "asc"
 
     async def load() -> tuple[Actors, Render]:
         made = live.deployments
@@ -114,7 +106,7 @@ async def list_by_script(gateway: Gateway, caller: Caller, request: PlatformRequ
 
         return [item.actor for item in made], render
 
-    return await _rendered(gateway, caller, request, live, ("by-script", str(ascending)), load)
+    return await _rendered(call, live, ("by-script", str(ascending)), load)
 
 
 @get(
@@ -123,14 +115,12 @@ async def list_by_script(gateway: Gateway, caller: Caller, request: PlatformRequ
     operation_id="getWorkerDeployment",
     tags=_TAGS,
 )
-async def get_by_script(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, tag: str, deployment: str
-) -> Answer:
+async def get_by_script(call: Call, tag: str, deployment: str) -> Answer:
     """One deployment of a script by its tag, with its resources."""
-    live = _by_tag(gateway, account, tag)
+    live = _by_tag(call, tag)
     made = await deployment_of(live, deployment)
     content = await asyncio.to_thread(live.content, objects.main_version(made.versions))
-    name, _ = await gateway.names(caller, request, account, [made.actor])
+    name, _ = await call.names([made.actor])
     return answer(objects.worker_deployment(made, name, content))
 
 
@@ -162,41 +152,39 @@ async def deployment_of(live: LiveScript, identifier: str) -> LiveDeployment:
     return found
 
 
-def _by_tag(gateway: Gateway, account: str, tag: str) -> LiveScript:
-    found = gateway.live.by_tag(account, tag)
+def _by_tag(call: Call, tag: str) -> LiveScript:
+    found = call.gateway.live.by_tag(call.account, tag)
     if found is None or found.script.newest is None:
         raise no_script()
     return found
 
 
 async def _rendered(
-    gateway: Gateway,
-    caller: Caller,
-    request: PlatformRequest,
+    call: Call,
     live: LiveScript,
     what: tuple[str, ...],
     load: Callable[[], Awaitable[tuple[Actors, Render]]],
 ) -> Answer:
     """An answer about a script, made anew only where the script or who is known has changed."""
-    key = (live.account, live.name, caller.id, *what)
-    shown = gateway.rendered.get(key, live)
+    key = (live.account, live.name, call.caller.id, *what)
+    shown = call.gateway.rendered.get(key, live)
     if shown is not None and not is_fresh(shown):
-        if await asyncio.to_thread(gateway.live.names.epoch, live.account) == shown.epoch:
+        if await asyncio.to_thread(call.gateway.live.names.epoch, live.account) == shown.epoch:
             shown.checked = time.monotonic()
         else:
             shown = None
     # What names people was allowed once, but each time that it is shown is recorded.
-    if shown is not None and await gateway.may_show(caller, request, live.account, shown.named):
+    if shown is not None and await call.may_show(shown.named):
         return Answer(shown.body, media_type="application/json")
-    epoch = await asyncio.to_thread(gateway.live.names.epoch, live.account)
+    epoch = await asyncio.to_thread(call.gateway.live.names.epoch, live.account)
     actors, render = await load()
-    name, named = await gateway.names(caller, request, live.account, actors)
+    name, named = await call.names(actors)
     body = encoded(render(name))
-    gateway.rendered.keep(key, Shown(live, epoch, time.monotonic(), body, named))
+    call.gateway.rendered.keep(key, Shown(live, epoch, time.monotonic(), body, named))
     return Answer(body, media_type="application/json")
 
 
 def list_routes() -> Router:
     """These handlers."""
     handlers = [list_deployments, get_deployment, list_versions, get_version, list_by_script, get_by_script]
-    return Router("/accounts/{account:str}/workers", route_handlers=handlers)
+    return Router("/accounts/{account:str}/workers", route_handlers=handlers, dependencies=CALL)

@@ -4,10 +4,10 @@ from typing import Any
 
 from litestar import Router, delete, get, post, put
 
-from ledger.api.access import Caller, require
+from ledger.api.access import require
 from ledger.api.platform.changing import changed
 from ledger.api.platform.envelopes import Answer, answer, listed
-from ledger.api.platform.gateway import Gateway, PlatformRequest
+from ledger.api.platform.gateway import CALL, Call, Gateway, PlatformRequest
 from ledger.api.tokens import Scope
 from ledger.gateway import scripts, triggers
 from ledger.gateway.jsonbody import member, read_object
@@ -53,10 +53,11 @@ async def list_consumers(gateway: Gateway, account: str, queue: str) -> Answer:
     status_code=200,
     operation_id="addConsumer",
     tags=_TAGS,
+    dependencies=CALL,
 )
-async def add_consumer(gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str) -> Answer:
+async def add_consumer(call: Call, queue: str) -> Answer:
     """Let a script consume a queue, or change how it does."""
-    return await _consume(gateway, caller, request, account, queue, None)
+    return await _consume(call, queue, None)
 
 
 @put(
@@ -65,12 +66,11 @@ async def add_consumer(gateway: Gateway, caller: Caller, request: PlatformReques
     status_code=200,
     operation_id="putConsumer",
     tags=_TAGS,
+    dependencies=CALL,
 )
-async def put_consumer(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, consumer: str
-) -> Answer:
+async def put_consumer(call: Call, queue: str, consumer: str) -> Answer:
     """Change how a script consumes a queue; a consumer's id is the script's name."""
-    return await _consume(gateway, caller, request, account, queue, consumer)
+    return await _consume(call, queue, consumer)
 
 
 @delete(
@@ -79,13 +79,12 @@ async def put_consumer(
     status_code=200,
     operation_id="deleteConsumer",
     tags=_TAGS,
+    dependencies=CALL,
 )
-async def delete_consumer(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, consumer: str
-) -> Answer:
+async def delete_consumer(call: Call, queue: str, consumer: str) -> Answer:
     """Let a script consume a queue no more."""
     name = triggers.queue_name(queue)
-    await changed(gateway, caller, request, account, consumer, triggers.no_consumer(name))
+    await changed(call, consumer, triggers.no_consumer(name))
     return answer(None)
 
 
@@ -95,13 +94,12 @@ async def delete_consumer(
     status_code=200,
     operation_id="putConsumerByName",
     tags=_TAGS,
+    dependencies=CALL,
 )
-async def put_consumer_by_name(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, script: str
-) -> Answer:
+async def put_consumer_by_name(call: Call, queue: str, script: str) -> Answer:
     """Let a script consume a queue, as wrangler 2 says it."""
-    body = read_object(await request.body())
-    await changed(gateway, caller, request, account, script, triggers.consumer(queue, body))
+    body = read_object(await call.request.body())
+    await changed(call, script, triggers.consumer(queue, body))
     return answer({"queue_name": queue, "script_name": script})
 
 
@@ -111,26 +109,23 @@ async def put_consumer_by_name(
     status_code=200,
     operation_id="deleteConsumerByName",
     tags=_TAGS,
+    dependencies=CALL,
 )
-async def delete_consumer_by_name(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, script: str
-) -> Answer:
+async def delete_consumer_by_name(call: Call, queue: str, script: str) -> Answer:
     """Let a script consume a queue no more, as wrangler 2 says it."""
-    await changed(gateway, caller, request, account, script, triggers.no_consumer(queue))
+    await changed(call, script, triggers.no_consumer(queue))
     return answer(None)
 
 
-async def _consume(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, queue: str, consumer: str | None
-) -> Answer:
+async def _consume(call: Call, queue: str, consumer: str | None) -> Answer:
     name = triggers.queue_name(queue)
-    body = read_object(await request.body())
+    body = read_object(await call.request.body())
     if member(body, "type", str, "worker") != "worker":
         raise refuse("a queue's consumer is a Worker: others are not recorded")
     script = member(body, "script_name", str, "") or consumer
     if not script:
         raise refuse("`script_name` must be a text that is not empty")
-    await changed(gateway, caller, request, account, script, triggers.consumer(name, body))
+    await changed(call, script, triggers.consumer(name, body))
     return answer(_consumer(name, script, body))
 
 

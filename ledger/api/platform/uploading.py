@@ -8,10 +8,10 @@ import msgspec
 from litestar import Router, post, put
 from msgspec import UNSET
 
-from ledger.api.access import Caller, require
+from ledger.api.access import require
 from ledger.api.platform.assets import asset_set
 from ledger.api.platform.envelopes import Answer, answer
-from ledger.api.platform.gateway import Gateway, PlatformRequest
+from ledger.api.platform.gateway import CALL, Call, Gateway
 from ledger.api.platform.listing import deployment_of, version_of
 from ledger.api.platform.writing import Written, change
 from ledger.api.tokens import Scope
@@ -42,68 +42,66 @@ _decode_base = msgspec.json.Decoder(_Based).decode
 
 
 @put("/scripts/{script:str}", guards=_WRITE, status_code=200, operation_id="uploadScript", tags=_TAGS)
-async def put_script(gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str) -> Answer:
+async def put_script(call: Call, script: str) -> Answer:
     """Upload a script and deploy it; with `rollback_to` bring back what a deployment deployed."""
-    if "rollback_to" in request.query_params:
-        written = await _roll_back(gateway, caller, request, account, script)
+    if "rollback_to" in call.request.query_params:
+        written = await _roll_back(call, script)
     else:
-        written = await _upload(gateway, caller, request, account, script, activate=True)
+        written = await _upload(call, script, activate=True)
     made, content = await _active(written)
-    of_2 = any(name in request.query_params for name in _OF_2)
+    of_2 = any(name in call.request.query_params for name in _OF_2)
     identifier = made.id if of_2 else objects.main_version(made.versions)
     return answer(scripts.uploaded(written.script, content, identifier))
 
 
 @post("/scripts/{script:str}/versions", guards=_WRITE, status_code=200, operation_id="uploadVersion", tags=_TAGS)
-async def post_version(gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str) -> Answer:
+async def post_version(call: Call, script: str) -> Answer:
     """Upload a version without deploying it. One that changes nothing is the newest version again."""
-    gateway.existing(account, script)
-    written = await _upload(gateway, caller, request, account, script, activate=False)
-    return await answer_version(gateway, caller, request, account, written)
+    call.existing(script)
+    written = await _upload(call, script, activate=False)
+    return await answer_version(call, written)
 
 
 @post("/scripts/{script:str}/deployments", guards=_WRITE, status_code=200, operation_id="deploy", tags=_TAGS)
-async def post_deployment(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str
-) -> Answer:
+async def post_deployment(call: Call, script: str) -> Answer:
     """Give traffic to versions. Giving all of it to an older one is a rollback, which the ledger sees by itself."""
-    data = deploy(read_object(await request.body()))
-    written = await change(gateway, caller, request, account, script, lambda *_: data)
+    data = deploy(read_object(await call.request.body()))
+    written = await change(call, script, lambda *_: data)
     made, _ = await _active(written)
-    name, _ = await gateway.names(caller, request, account, [made.actor])
+    name, _ = await call.names([made.actor])
     return answer(objects.deployment(made, name))
 
 
-async def answer_version(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, written: Written
-) -> Answer:
+async def answer_version(call: Call, written: Written) -> Answer:
     """The answer to what makes a version and no deployment: that version, or where nothing changed the one it was built on."""
     entry = written.entry
     identifier = entry.version.id if entry.version else await asyncio.to_thread(_base, written)
     made = await version_of(written.script, identifier)
     content = await asyncio.to_thread(written.script.content, identifier)
-    name, _ = await gateway.names(caller, request, account, [made.actor])
+    name, _ = await call.names([made.actor])
     return answer(objects.version(made, name, content))
 
 
-async def _upload(
-    gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str, *, activate: bool
-) -> Written:
-    check_names(account, script)
-    content_type, body = request.headers.get("content-type", ""), await request.body()
-    upload = await asyncio.to_thread(read_upload, content_type, body, gateway.seal(account))
-    assets = None if upload.assets_token is None else await asset_set(gateway, account, script, upload.assets_token)
-    named = await asyncio.to_thread(_named, gateway, account, script, upload)
+async def _upload(call: Call, script: str, *, activate: bool) -> Written:
+    check_names(call.account, script)
+    content_type, body = call.request.headers.get("content-type", ""), await call.request.body()
+    upload = await asyncio.to_thread(read_upload, content_type, body, call.gateway.seal(call.account))
+    assets = (
+        None
+        if upload.assets_token is None
+        else await asset_set(call.gateway, call.account, script, upload.assets_token)
+    )
+    named = await asyncio.to_thread(_named, call.gateway, call.account, script, upload)
     if upload.contents:
         # Crash after this: bytes that no version refers to; the same upload finds them again.
-        await asyncio.to_thread(gateway.blobs.put_many, upload.contents)
+        await asyncio.to_thread(call.gateway.blobs.put_many, upload.contents)
 
     def make(_: Account | None, state: Script | None) -> Mapping[str, Any]:
         if state is None and not activate:
             raise no_script()
         return _change(upload, state, named, assets, activate=activate)
 
-    return await change(gateway, caller, request, account, script, make)
+    return await change(call, script, make)
 
 
 def _change(
@@ -121,11 +119,11 @@ def _named(gateway: Gateway, account: str, script: str, upload: Upload) -> dict[
     return {name: version for name, version in found.items() if version is not None}
 
 
-async def _roll_back(gateway: Gateway, caller: Caller, request: PlatformRequest, account: str, script: str) -> Written:
-    target = request.query_params.get("rollback_to", "")
-    said = read_rollback(request.headers.get("content-type", ""), await request.body())
-    made = await deployment_of(gateway.existing(account, script), target)
-    return await change(gateway, caller, request, account, script, lambda *_: {**said, "rollback_to": made.id})
+async def _roll_back(call: Call, script: str) -> Written:
+    target = call.request.query_params.get("rollback_to", "")
+    said = read_rollback(call.request.headers.get("content-type", ""), await call.request.body())
+    made = await deployment_of(call.existing(script), target)
+    return await change(call, script, lambda *_: {**said, "rollback_to": made.id})
 
 
 async def _active(written: Written) -> tuple[LiveDeployment, Version | None]:
@@ -156,4 +154,6 @@ def _base(written: Written) -> str:
 
 def upload_routes() -> Router:
     """These handlers."""
-    return Router("/accounts/{account:str}/workers", route_handlers=[put_script, post_version, post_deployment])
+    return Router(
+        "/accounts/{account:str}/workers", route_handlers=[put_script, post_version, post_deployment], dependencies=CALL
+    )

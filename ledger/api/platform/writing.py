@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ledger.api.access import Caller
-from ledger.api.platform.gateway import Gateway, PlatformRequest
+from ledger.api.platform.gateway import Call
 from ledger.broker.publish import Place
 from ledger.errors import BrokerError
 from ledger.gateway.events import Origin, change_event, checked, foresee, idempotent_id, interface_of
@@ -44,10 +43,7 @@ class Written(Struct, frozen=True, kw_only=True):
 
 
 async def change(
-    gateway: Gateway,
-    caller: Caller,
-    request: PlatformRequest,
-    account: str,
+    call: Call,
     script: str,
     make: Make,
     *,
@@ -56,11 +52,8 @@ async def change(
     """Make one change of a script, and wait for its entry.
 
     Args:
-        gateway: the server's.
-        caller: who makes it.
-        request: by which they do. With the header `Idempotency-Key` the same request is the same event, however often it is sent.
-        account: whose script it is.
-        script: its name.
+        call: the request by which it is made. With the header `Idempotency-Key` the same request is the same event, however often it is sent.
+        script: the name of the script.
         make: what is to change. Asked again, with what there is then, where others changed the script meanwhile.
         about_secrets: whether it is an edit of secrets, for which the platform has codes of its own.
 
@@ -69,31 +62,31 @@ async def change(
         RefusalError: the account is not the caller's, or the token may not write.
         BrokerError, StoreError: it could not be sent.
     """
-    sender = gateway.context.sender
+    sender = call.gateway.context.sender
     if sender is None:
         raise GatewayError(503, (REFUSED, "this server takes no changes: it was started without a broker"))
-    event_ids = _event_ids(caller, request, account, script)
-    if _KEY_HEADER in request.headers:
+    event_ids = _event_ids(call, script)
+    if _KEY_HEADER in call.request.headers:
         for event_id in event_ids:  # any of them: the first may have been rejected, and the second not
-            known = await _entry(gateway, account, event_id, timeout_s=0)
+            known = await _entry(call, event_id, timeout_s=0)
             if known is not None and known.outcome != "rejected":
-                return _written(gateway, account, script, known)
+                return _written(call, script, known)
     for event_id in event_ids:
-        value = await _event(gateway, caller, request, account, script, make, event_id, about_secrets=about_secrets)
+        value = await _event(call, script, make, event_id, about_secrets=about_secrets)
         place = None
         try:
-            place = await sender.send(value, account)
+            place = await sender.send(value, call.account)
         except BrokerError as error:
             if error.code != "publish_unclear":
                 raise
             # It may have arrived: whoever is told of an error now sends it again, and that copy would be another event.
-        entry = await _entry(gateway, account, event_id, gateway.settings.entry_timeout_s, place)
+        entry = await _entry(call, event_id, call.gateway.settings.entry_timeout_s, place)
         if entry is not None and entry.outcome == "duplicate":  # the same key, twice at once
-            entry = await _entry(gateway, account, event_id, gateway.settings.entry_timeout_s)
+            entry = await _entry(call, event_id, call.gateway.settings.entry_timeout_s)
         if entry is None:
             raise _not_in_time(event_id)
         if entry.outcome != "rejected":
-            return _written(gateway, account, script, entry)
+            return _written(call, script, entry)
         reason = entry.reason or Reason("bad_value", "$", "no reason is given")
         if reason.code != "conflict":
             raise from_reason(reason, about_secrets=about_secrets)
@@ -101,10 +94,7 @@ async def change(
 
 
 async def _event(
-    gateway: Gateway,
-    caller: Caller,
-    request: PlatformRequest,
-    account: str,
+    call: Call,
     script: str,
     make: Make,
     event_id: str,
@@ -113,23 +103,23 @@ async def _event(
 ) -> bytes:
     """The event, which the fold would take as things are."""
     now = datetime.now(UTC)
-    state = gateway.state(account)
+    state = call.gateway.state(call.account)
     there = None if state is None else state.scripts.get(script)
     data = make(state, there if there is not None and there.newest is not None else None)
     origin = Origin(
-        account=account,
+        account=call.account,
         script=script,
         source=SOURCE,
         id=event_id,
         time=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        actor=caller.actor(request),
-        interface=interface_of(request.headers.get("user-agent", "")),
+        actor=call.caller.actor(call.request),
+        interface=interface_of(call.request.headers.get("user-agent", "")),
     )
     value = change_event(origin, data)
     event = checked(value)
     found = NOTHING_FOUND
     if event.deploy is not None or event.rollback_to is not None:
-        found = await asyncio.to_thread(_found, gateway.live.script(account, script), event)
+        found = await asyncio.to_thread(_found, call.gateway.live.script(call.account, script), event)
     foresee(state, event, time.time_ns() // 1_000_000, found, about_secrets=about_secrets)
     return value
 
@@ -161,32 +151,31 @@ def _number(live: LiveScript, version: str) -> int:
     return 0 if found is None else found.number
 
 
-async def _entry(
-    gateway: Gateway, account: str, event_id: str, timeout_s: float, place: Place | None = None
-) -> Entry | None:
+async def _entry(call: Call, event_id: str, timeout_s: float, place: Place | None = None) -> Entry | None:
     try:
-        return decode_entry(await gateway.live.entry_of(account, SOURCE, event_id, timeout_s, place=place))
+        return decode_entry(await call.gateway.live.entry_of(call.account, SOURCE, event_id, timeout_s, place=place))
     except BrokerError as error:
         if error.code != "not_folded":
             raise
         return None
 
 
-def _written(gateway: Gateway, account: str, script: str, entry: Entry) -> Written:
-    live = gateway.live.script(account, script)
+def _written(call: Call, script: str, entry: Entry) -> Written:
+    live = call.gateway.live.script(call.account, script)
     if live is None or entry.event.subject != script:
         raise refuse("this Idempotency-Key was used for another request", 409)
     return Written(entry=entry, script=live)
 
 
-def _event_ids(caller: Caller, request: PlatformRequest, account: str, script: str) -> list[str]:
+def _event_ids(call: Call, script: str) -> list[str]:
     """The ids of the events that a request may become, one for each try: with an Idempotency-Key they are the same every time."""
-    key = request.headers.get(_KEY_HEADER)
+    key = call.request.headers.get(_KEY_HEADER)
     if key is None:
         return [str(uuid.uuid4()) for _ in range(_TRIES)]
     if not _KEY.fullmatch(key):
         raise refuse("an Idempotency-Key has 1 to 255 printable characters")
-    asked = (caller.id, key, request.method, account, script, request.url.path, request.url.query)
+    url = call.request.url
+    asked = (call.caller.id, key, call.request.method, call.account, script, url.path, url.query)
     return [idempotent_id(*asked, str(number)) for number in range(_TRIES)]
 
 
